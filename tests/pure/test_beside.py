@@ -353,13 +353,13 @@ def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(
     ],
 )
 def test_a_budget_is_a_time_or_a_number_of_runs(given, expected):
-    assert limits.spent(given) == expected
+    assert limits.parse_budget(given) == expected
 
 
 @pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5d"])
 def test_no_other_budget_is_taken(given):
     with pytest.raises(UsageError, match="40runs"):
-        limits.budget(given)
+        limits.check_budget(given)
 
 
 def test_placebos_of_the_script_are_observed_and_real_settings_are_not(monkeypatch):
@@ -416,7 +416,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
 def test_what_was_known_when_the_budget_ran_out_is_reported_and_what_was_not(
     known, reason, no_fix_reason, no_cost_reason
 ):
-    cut = session._cut(
+    cut = session._end_early(
         RunAudit(
             **{
                 "program": "train.py",

@@ -1,7 +1,7 @@
 """What `sources`, `explain`, `machine` and `report` print: whole, in a pipe and at 80 columns."""
 
 import pytest
-from detaudit.cli import describe_source, output
+from detaudit.cli import describe_source, messages
 from detaudit.registry import base
 from detaudit.registry.recipes import pin_lines
 from rich.console import Console
@@ -46,5 +46,5 @@ def test_what_you_see_and_the_lines_to_paste_come_first(name):
 
 def test_nothing_is_cut_on_a_terminal_that_is_narrower_than_a_line(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
-    output.print_whole(describe_source.about(SOURCES["sparse-update"], "tensorflow", 1))
+    messages.print_whole(describe_source.about(SOURCES["sparse-update"], "tensorflow", 1))
     assert "tf.config.experimental.enable_op_determinism()" in capsys.readouterr().out.splitlines()

@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from detaudit.cli import output
+from detaudit.cli import messages
 from detaudit.cli.progress import Drawing
 from detaudit.core.events import Notice, Phase
 from rich.console import Console
@@ -25,5 +25,5 @@ def test_no_name_moves_the_cursor_or_is_markup(terminal):
 
 
 def test_no_message_moves_the_cursor(capsys):
-    output.warn(f"There is no script {NAME}.")
+    messages.warn(f"There is no script {NAME}.")
     assert "\\x1b[2J\\x1b]0;owned\\x07[/x]" in capsys.readouterr().err

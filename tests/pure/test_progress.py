@@ -4,7 +4,7 @@ import io
 
 import pytest
 from detaudit.cli.progress import Drawing, Work
-from detaudit.commands.run.forecast import Forecast
+from detaudit.commands.run.forecast import predict
 from detaudit.core.durations import duration
 from detaudit.core.events import (
     Decided,
@@ -92,7 +92,7 @@ def test_what_has_another_pace_is_added_as_it_was_forecast(clock):
     clock.now += 19
     for _ in range(2):
         work.count(ScriptEnded())
-    assert work.done == 90 and work.total == 100
+    assert work.ended == 90 and work.total == 100
     assert work.seconds_left() == pytest.approx(10 * 9.5)
 
 
@@ -143,16 +143,18 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
 
 
 def test_how_long_a_run_takes_is_said_as_minutes():
-    forecast = Forecast.of(3, search=True, timed=False)
-    assert forecast.before("train.py") == (
+    forecast = predict(3, search=True, timed=False)
+    assert forecast.announcement("train.py") == (
         "Running train.py 15 times if its runs match, and up to about 53 times if they differ and "
         "the cause is searched for"
     )
-    assert forecast.after(19, 2) == (
+    assert forecast.estimate(19, 2) == (
         "One run takes 19 s, so the audit takes about 3 minutes if runs match, and up to 12 minutes "
         "if they differ."
     )
     assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)
-    short = Forecast.of(1, search=False, timed=False)
-    assert short.before("train.py") == "Running train.py 5 times to see whether its runs match"
-    assert short.after(2, 1) == "One run takes 2 s, so the audit takes about 10 s if runs match."
+    short = predict(1, search=False, timed=False)
+    assert (
+        short.announcement("train.py") == "Running train.py 5 times to see whether its runs match"
+    )
+    assert short.estimate(2, 1) == "One run takes 2 s, so the audit takes about 10 s if runs match."

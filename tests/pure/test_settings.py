@@ -9,7 +9,7 @@ import tomllib
 import typer
 from detaudit.cli import logs, settings
 from detaudit.cli.app import app
-from detaudit.cli.options import IN_SCRIPTS
+from detaudit.cli.options import SCRIPT_BACKENDS
 from detaudit.commands.ops.session import Options as OpsOptions
 from detaudit.commands.run.localise import DEPTHS
 from detaudit.commands.run.session import Options as RunOptions
@@ -203,7 +203,7 @@ def test_no_default_stands_twice():
 
 
 def test_what_keras_is_told_is_known_once():
-    assert set(IN_SCRIPTS) == set(KERAS_NAMES)
+    assert set(SCRIPT_BACKENDS) == set(KERAS_NAMES)
 
 
 def test_one_idea_has_one_spelling():

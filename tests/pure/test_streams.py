@@ -56,8 +56,8 @@ def test_an_error_of_the_stream_is_kept_and_ends_the_writing():
 def fifo(tmp_path, monkeypatch):
     from detaudit.core import files
 
-    monkeypatch.setattr(files, "TO_OPEN", 0.3)
-    monkeypatch.setattr(files, "TO_GO_ON", 0.3)
+    monkeypatch.setattr(files, "OPENING_SECONDS", 0.3)
+    monkeypatch.setattr(files, "PAUSE_SECONDS", 0.3)
     os.mkfifo(tmp_path / "fifo")
     return tmp_path / "fifo"
 

@@ -144,7 +144,6 @@ def test_all_backends_are_those_that_are_installed_each_with_its_own_report(monk
     ) == ("tensorflow", "torch")
     assert installed({}) == ()
     assert scan.beside(tmp_path / "scan.json", "jax") == tmp_path / "scan-jax.json"
-    assert scan.beside(None, "jax") is None
 
 
 @pytest.mark.parametrize(("codes", "worst"), [((0, 3, 1), 1), ((0, 3), 3), ((0, 0), 0)])

@@ -23,11 +23,13 @@ from detaudit.core.events import TrialEnded
 from detaudit.report import write
 from detaudit.report.build import ops as build_ops
 from detaudit.report.build import run as build_run
+from rich.console import Console
 
 from tests.wire.test_resume import audit as audit_ours
 
 #: It trains nothing, so that detaudit makes the runs that were asked for, and decides nothing: 3.
 SCRIPT = "import time\nprint('trained')\ntime.sleep(0.2)\n"
+SCREEN = output.Screen(Console(stderr=True))
 SLOW = "import time\nprint('trained')\ntime.sleep(60)\n"
 
 
@@ -241,7 +243,7 @@ def test_one_file_that_cannot_be_written_keeps_no_other_from_it(
         tmp_path / "b.txt": output.File(broken),
         tmp_path / "c.txt": output.File(lambda: "third"),
     }
-    assert output.hand_over(document, files, False) == 1  # what is known stays known
+    assert output.hand_over(document, files, SCREEN) == 1  # what is known stays known
     assert (tmp_path / "c.txt").read_text() == "third" and not (tmp_path / "b.txt").exists()
     (elsewhere,) = tmp_path.glob("a-*.txt")
     assert elsewhere.read_text() == "first"
@@ -252,14 +254,14 @@ def test_one_file_that_cannot_be_written_keeps_no_other_from_it(
 def test_a_report_that_could_not_be_written_is_no_success(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     matched = build_run.document(run_session.RunAudit("train.py", {}, True, "they match"))
-    assert output.hand_over(matched, {tmp_path / "gone" / "a": output.File(str)}, False) == 2
-    assert output.hand_over(matched, {tmp_path / "a": output.File(str)}, False) == 0
+    assert output.hand_over(matched, {tmp_path / "gone" / "a": output.File(str)}, SCREEN) == 2
+    assert output.hand_over(matched, {tmp_path / "a": output.File(str)}, SCREEN) == 0
 
 
 def test_the_files_are_there_before_the_screen_is_drawn(document, tmp_path, monkeypatch):
     path, seen = tmp_path / "a", []
     monkeypatch.setattr(output, "print_whole", lambda *_: seen.append(path.exists()))
-    output.hand_over(document, {path: output.File(lambda: "text")}, False)
+    output.hand_over(document, {path: output.File(lambda: "text")}, SCREEN)
     assert seen == [True]
 
 

@@ -1123,7 +1123,7 @@ def test_each_kind_is_announced_before_the_first_run(tmp_path):
     (tmp_path / "p").mkdir()
     for kind, words in ((COPY, "a copy of its folder"), (IN_PLACE, "restored after each")):
         chosen = choice.choose(tmp_path / "p", tmp_path, kind)
-        assert words in session._announced(
+        assert words in session._describe_isolation(
             chosen, Program(None, "m", (), tmp_path / "p", tmp_path / "p")
         )
         chosen.sandbox.close()

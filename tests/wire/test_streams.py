@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.cli import output, progress
+from detaudit.cli import messages, progress
 from detaudit.core.events import Notice, Phase
 from detaudit.report import read, write
 from detaudit.report.formats import registry
@@ -57,7 +57,7 @@ def test_names_with_control_characters_move_no_cursor(capsys):
     drawing = progress.Drawing(Console(stderr=True))
     drawing(Notice(NASTY))
     drawing(Phase(NASTY))
-    output.warn(NASTY)
+    messages.warn(NASTY)
     assert capsys.readouterr().err.replace("\n", "").isprintable()
 
 

@@ -13,7 +13,8 @@ from detaudit import __version__
 from detaudit.cli import streams
 from detaudit.cli.command import Command, variables_of
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_output, warn
+from detaudit.cli.messages import OUR_FAULT, warn
+from detaudit.cli.output import FAULT, INTERRUPTED, code_of_lost_output
 from detaudit.errors import DetauditError
 
 #: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the
@@ -68,13 +69,13 @@ def _exit_code() -> int:
         return end.code if isinstance(end.code, int) else FAULT
     except Exception as error:
         if hasattr(error, "format_message"):  # typer's own: the command line is not usable
-            return _usage(error)
+            return _print_usage_error(error)
         # a fault of detaudit must never look like a verdict
         warn(f"{traceback.format_exc()}{OUR_FAULT}")
         return FAULT
 
 
-def _usage(error: Any) -> int:
+def _print_usage_error(error: Any) -> int:
     """Print what is wrong with the command line, and return the exit code."""
     message = error.format_message()
     if message.strip():  # no arguments: the help was printed
@@ -83,24 +84,26 @@ def _usage(error: Any) -> int:
     return int(error.exit_code)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         print(f"detaudit {__version__}")
         raise typer.Exit
 
 
 Version = Annotated[
     bool,
-    typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit."),
+    typer.Option(
+        "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
 ]
 
 
 @app.callback()
-def _everywhere(version: Version = False) -> None:
+def _global_options(version: Version = False) -> None:
     pass
 
 
-def _add(name: str) -> None:
+def _add_command(name: str) -> None:
     module = import_module(f"detaudit.cli.{name}")
     settings = {**getattr(module, "SETTINGS", {}), **variables_of(name)}
     add = app.command(name, cls=Command, epilog=module.EXAMPLE, context_settings=settings)
@@ -108,4 +111,4 @@ def _add(name: str) -> None:
 
 
 for _name in COMMANDS:
-    _add(_name)
+    _add_command(_name)

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from detaudit.cli import settings
-from detaudit.cli.output import note
+from detaudit.cli.messages import note
 
 
 def variables_of(name: str) -> dict[str, Any]:
@@ -34,21 +34,23 @@ class Command(TyperCommand):
         root = ctx.find_root().command
         if ctx.resilient_parsing or args[:1] == ["--help"] or not isinstance(root, TyperGroup):
             return super().parse_args(ctx, args)
-        found = settings.read(root, _working_folder())
-        ctx.default_map = dict(found.values.get(self.name or "", {}))
+        defaults = settings.read(root, _working_folder())
+        ctx.default_map = dict(defaults.values.get(self.name or "", {}))
         rest = super().parse_args(ctx, args)
         if not ctx.params.get("quiet"):
-            self._tell(ctx, root, found)
+            self._print_origins(ctx, root, defaults)
         return rest
 
-    def _tell(self, ctx: typer.Context, root: TyperGroup, found: settings.Settings) -> None:
-        taken = [
-            name
+    def _print_origins(
+        self, ctx: typer.Context, root: TyperGroup, defaults: settings.Settings
+    ) -> None:
+        from_file = [
+            f"--{name}"
             for name, option in settings.options(self).items()
             if _is_from_file(ctx.get_parameter_source(option.name))
         ]
-        if taken:
-            note(f"From {found.file}: {', '.join(f'--{name}' for name in taken)}")
+        if from_file:
+            note(f"From {defaults.file}: {', '.join(from_file)}")
         for name, hint in settings.unknown_variables(root, os.environ):
             note(f"{name} is set, but no option has this name.{hint}")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from detaudit.cli.messages import print_whole
 from detaudit.cli.options import EveryAdapter, PrintJson, source_ids
-from detaudit.cli.output import print_whole
 
 EXAMPLE = "Example: detaudit explain sparse-update"
 

@@ -58,7 +58,7 @@ class Interruptions:
 
     @property
     def sentence(self) -> str:
-        """Return the sentence for the user that names the signal; empty if it was the user's own
+        """Return the sentence for the user. It names the signal, unless that was the user's own
         Ctrl-C.
         """
         if self.number in (None, signal.SIGINT):

@@ -17,7 +17,7 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class _Masked(logging.Formatter):
-    """A filter that masks secrets in records: text that looks like one, and the values of secret
+    """A format that masks secrets in records: text that looks like one, and the values of secret
     variables and of this command's own arguments.
     """
 
@@ -54,11 +54,13 @@ def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     _LOG.handlers.clear()
     _LOG.propagate = False
     _LOG.addHandler(logging.NullHandler())
-    _LOG.setLevel(logging.DEBUG if file else logging.INFO if verbose else logging.WARNING)
+    _LOG.setLevel(logging.WARNING)
     if verbose:
+        _LOG.setLevel(logging.INFO)
         _LOG.addHandler(_OnScreen(console))
     if file is None:
         return
+    _LOG.setLevel(logging.DEBUG)
     try:
         # Only its owner may read it, like a report's folder
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))

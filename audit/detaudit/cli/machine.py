@@ -3,8 +3,8 @@
 import sys
 
 from detaudit.cli import streams
+from detaudit.cli.messages import print_whole
 from detaudit.cli.options import PrintJson, Python, interpreter_path
-from detaudit.cli.output import print_whole
 
 EXAMPLE = "Example: detaudit machine --json"
 

@@ -4,9 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from detaudit.cli import logs
 from detaudit.cli.options import (
     Budget,
     Cost,
@@ -28,13 +26,14 @@ from detaudit.cli.options import (
     operations,
 )
 from detaudit.cli.output import (
+    Screen,
     documented,
     hand_over,
-    print_how_to_continue,
+    report_targets,
     reports,
-    reproduce,
-    until_written,
 )
+from detaudit.cli.reproducer import reproduce
+from detaudit.cli.resumption import print_how_to_continue
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
 
@@ -87,7 +86,6 @@ def ops_command(
     """Replay single operations: which are not reproducible, and what op determinism refuses and
     costs.
     """
-    from detaudit.cli.progress import Drawing
     from detaudit.commands.ops import session
     from detaudit.commands.ops.sweep import THREADS
     from detaudit.report import write
@@ -103,27 +101,20 @@ def ops_command(
         seed=seed,
         jobs=jobs,
         timeout=timeout,
-        budget=limits.budget(budget),
+        budget=limits.check_budget(budget),
         strict=strict,
     )
-    targets = {"json": json, "markdown": markdown, "junit": junit}
+    targets = report_targets(json, markdown, junit)
     for path in (*targets.values(), reproducer):
         write.check_target(path)
-    console = Console(stderr=True)
-    logs.set_up(console, verbose, log_file)
-    with Drawing(console, quiet) as drawing:
-        audit = session.run(options, until_written(drawing), str(resume) if resume else None)
+    screen = Screen.set_up(verbose, quiet, log_file)
+    with screen.progress() as emit:
+        audit = session.run(options, emit, resume)
     document = documented(build_ops.document, audit)
-    code = hand_over(document, reports(document, targets), verbose, quiet)
+    code = hand_over(document, reports(document, targets), screen)
     if reproducer is not None:
-        found = next(
-            (
-                one.differing_operation
-                for one in audit.operations
-                if one.differing_operation is not None
-            ),
-            None,
-        )
-        reproduce(reproducer, found, audit.environment, options.python, THREADS)
+        differing = (result.differing_operation for result in audit.operations)
+        operation = next(filter(None, differing), None)
+        reproduce(reproducer, operation, audit.environment, options.python, THREADS)
     print_how_to_continue(audit)
     raise typer.Exit(code)

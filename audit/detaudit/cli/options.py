@@ -12,37 +12,36 @@ from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 
 #: The values of ``KERAS_BACKEND``.
-IN_SCRIPTS = (*EVERY_BACKEND, THEANO)
+SCRIPT_BACKENDS = (*EVERY_BACKEND, THEANO)
 #: The backends of a scan. The adapter for an old TensorFlow follows from what is installed.
-TO_SCAN = (*IN_SCRIPTS, KERAS_2_BESIDE)
+SCAN_BACKENDS = (*SCRIPT_BACKENDS, KERAS_2_BESIDE)
 DETECTED = "KERAS_BACKEND, or the installed one"
 
 
-def choice(names: Sequence[str], *spelled: str, **more: Any) -> Any:
+def choice(names: Sequence[str], metavar: str = "NAME", **settings: Any) -> Any:
     """Return an option whose value is one of ``names``. An error for any other value suggests the
     nearest name.
     """
 
-    def checked(
+    def check(
         context: typer.Context, parameter: typer.CallbackParam, value: str | None
     ) -> str | None:
         if value is not None and value not in names and not context.resilient_parsing:
             option = parameter.opts[0]
-            raise UsageError(
-                f"{option} takes {listed(names)}, not {value!r}.{did_you_mean(value, names)}"
-            )
+            hint = did_you_mean(value, names)
+            raise UsageError(f"{option} takes {alternatives(names)}, not {value!r}.{hint}")
         return value
 
     def complete(incomplete: str) -> list[str]:
         return [name for name in names if name.startswith(incomplete)]
 
-    more.setdefault("metavar", "NAME")
-    return typer.Option(*spelled, callback=checked, autocompletion=complete, **more)
+    return typer.Option(metavar=metavar, callback=check, autocompletion=complete, **settings)
 
 
-def listed(names: Sequence[str]) -> str:
+def alternatives(names: Sequence[str]) -> str:
     """Return ``a, b or c``."""
-    return " or ".join([*([", ".join(names[:-1])] if names[1:] else []), names[-1]])
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def source_ids(incomplete: str) -> list[tuple[str, str]]:
@@ -71,14 +70,18 @@ Python = Annotated[
 ]
 Backend = Annotated[
     str | None,
-    choice(TO_SCAN, show_default=DETECTED, help=f"The Keras backend: {listed(TO_SCAN)}."),
+    choice(
+        SCAN_BACKENDS,
+        show_default=DETECTED,
+        help=f"The Keras backend: {alternatives(SCAN_BACKENDS)}.",
+    ),
 ]
 EveryAdapter = Annotated[
     str | None,
     choice(
         BACKENDS,
         show_default="KERAS_BACKEND, or the first that has the source",
-        help=f"The Keras backend: {listed(BACKENDS)} (TensorFlow 1; Keras inside TensorFlow 2).",
+        help=f"The Keras backend: {alternatives(BACKENDS)} (TensorFlow 1; Keras inside TensorFlow 2).",
     ),
 ]
 Device = Annotated[
@@ -134,9 +137,9 @@ def interpreter_path(given: str) -> str:
     """Return a name on PATH, or a path, as an absolute path. Links are not resolved: a virtual
     environment's link must stay one.
     """
-    found = shutil.which(given)
-    if found is None and not Path(given).exists():
+    program = shutil.which(given)
+    if program is None and not Path(given).exists():
         raise UsageError(
             f"There is no interpreter at {given}. Give --python a path such as .venv/bin/python."
         )
-    return str(Path(found or given).absolute())
+    return str(Path(program or given).absolute())

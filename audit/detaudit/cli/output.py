@@ -1,23 +1,23 @@
-"""The results of a command: a report in files and on the screen, a reproducer, a message, an exit
-code.
+"""The results of an audit: a report in files and on the screen, and an exit code.
 
 Files are written first, so an error on the screen cannot lose them.
 """
 
 import atexit
-import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 
-from detaudit.cli import going_on
+from detaudit.cli import logs
 from detaudit.cli.interruptions import interruptions
-from detaudit.core.sentences import number
+from detaudit.cli.messages import OUR_FAULT, print_whole, warn
 
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
@@ -25,19 +25,12 @@ if TYPE_CHECKING:
     from detaudit.commands.scan.findings import Audit
     from detaudit.core.conclusion import Failure
     from detaudit.core.events import Emit, Event
-    from detaudit.core.pinpoint import LocatedOperation
     from detaudit.report.schema import v1
 
 AnyAudit = TypeVar("AnyAudit", "Audit", "RunAudit", "OpsAudit")
 
-#: The packages whose versions are in a reproducer's header.
-FRAMEWORKS = ("tensorflow", "torch", "keras", "numpy")
 #: The exit codes of docs/reference/exit-codes.md.
 BROKEN, USAGE, FAULT, INTERRUPTED = 1, 2, 70, 130
-OUR_FAULT = "This is a fault of detaudit itself: please report it with the lines above."
-
-#: The width in a pipe, for tables whose rows are facts.
-_WIDE = 10_000
 
 #: The fields of an audit that are still reported if its document cannot be built.
 KEPT = ("reproducible", "reason", "began", "seconds", "strict", "interrupted", "resume")
@@ -54,56 +47,53 @@ class File:
 Files = Mapping[Path, File]
 
 
-def warn(message: str) -> None:
-    """Print one or more sentences on standard error. Control characters in names from outside are
-    made harmless.
+@dataclass(frozen=True)
+class Screen:
+    """What the user sees of an audit: only errors if ``quiet``; also the evidence and the log if
+    ``verbose``.
     """
-    from detaudit.report.escape import visible_line
 
-    shown = "\n".join(visible_line(line) for line in message.split("\n"))
-    Console(stderr=True).print(
-        shown, style="bold red", highlight=False, markup=False, soft_wrap=True
-    )
+    console: Console
+    verbose: bool = False
+    quiet: bool = False
+
+    @classmethod
+    def set_up(cls, verbose: bool, quiet: bool = False, log_file: Path | None = None) -> "Screen":
+        """Create the screen, and start logging. Raises UsageError if ``log_file`` cannot be
+        written.
+        """
+        console = Console(stderr=True)
+        logs.set_up(console, verbose, log_file)
+        return cls(console, verbose, quiet)
+
+    @contextmanager
+    def progress(self) -> "Iterator[Emit]":
+        """Draw the progress of an audit while the block runs; yield the function that takes its
+        events.
+
+        Interruptions are blocked from the end of its trials until its files are written
+        (:func:`hand_over`). All processes that trials started end with this process at the latest.
+        """
+        from detaudit.cli.progress import Drawing
+        from detaudit.core.events import Closing
+        from detaudit.execution import processes
+
+        processes.adopt_orphans()
+        atexit.register(processes.end_orphans)
+        with Drawing(self.console, self.quiet) as drawing:
+
+            def handle(event: "Event") -> None:
+                if isinstance(event, Closing):
+                    interruptions.defer()
+                drawing(event)
+
+            yield handle
 
 
-def print_whole(shown: RenderableType, wide: bool = False) -> None:
-    """Print on standard output without cutting anything. In a pipe, ``wide`` keeps every row in one
-    line.
-    """
-    console = Console()
-    if console.is_terminal:
-        console.print(shown, crop=False)
-        return
-    if wide and "COLUMNS" not in os.environ:
-        console = Console(width=_WIDE)
-    with console.capture() as captured:
-        console.print(shown, crop=False)
-    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
-
-
-def note(message: str) -> None:
-    """Print a line on standard error that is not an error."""
-    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
-
-
-def until_written(emit: "Emit") -> "Emit":
-    """Return ``emit`` with interruptions blocked from the end of the trials until the files are
-    written (:func:`hand_over`).
-
-    All processes that trials started end with this process at the latest.
-    """
-    from detaudit.core.events import Closing
-    from detaudit.execution import processes
-
-    processes.adopt_orphans()
-    atexit.register(processes.end_orphans)
-
-    def handle(event: "Event") -> None:
-        if isinstance(event, Closing):
-            interruptions.defer()
-        emit(event)
-
-    return handle
+def report_targets(json: Path | None, markdown: Path | None, junit: Path | None) -> dict[str, Path]:
+    """Return the requested files of a report by their formats."""
+    options = {"json": json, "markdown": markdown, "junit": junit}
+    return {form: path for form, path in options.items() if path is not None}
 
 
 def code_of_lost_output(code: int) -> int:
@@ -113,14 +103,13 @@ def code_of_lost_output(code: int) -> int:
     return code if code in (BROKEN, FAULT) else USAGE
 
 
-def reports(document: "v1.Document", targets: Mapping[str, Path | None]) -> Files:
+def reports(document: "v1.Document", targets: Mapping[str, Path]) -> Files:
     """Return the files of a report, by the formats in which they were requested."""
     from detaudit.report.formats import registry
 
-    def rendering(kind: str) -> File:
-        return File(lambda: registry.rendered(document, kind))
-
-    return {path: rendering(kind) for kind, path in targets.items() if path is not None}
+    return {
+        path: File(partial(registry.rendered, document, form)) for form, path in targets.items()
+    }
 
 
 def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") -> "v1.Document":
@@ -138,37 +127,32 @@ def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") ->
 
 def _without_details(audit: "AnyAudit", failure: "Failure") -> "AnyAudit":
     """Return an audit without its details, which have their default values."""
-    details = {
+    defaults = {
         field.name: field.default
         for field in fields(audit)
         if field.name not in KEPT and field.default is not MISSING
     }
-    fault: dict[str, Any] = {"failure": failure}
+    kept = replace(audit, **{**defaults, "failure": failure})
     if getattr(audit, "reproducible", False) is None:
-        fault |= {"own_fault": True, "reason": failure.reason}
-    return replace(audit, **{**details, **fault})
+        return replace(kept, own_fault=True, reason=failure.reason)
+    return kept
 
 
-def hand_over(
-    document: "v1.Document",
-    files: Files,
-    verbose: bool,
-    quiet: bool = False,
-    printed: str = "",
-) -> int:
+def hand_over(document: "v1.Document", files: Files, screen: Screen, printed: str = "") -> int:
     """Write the files, then show the report on the screen, after the text that the program
     ``printed``. Return the exit code of the command.
     """
     from detaudit.report.formats import registry
 
-    problems = [problem for path, file in files.items() if (problem := _write(path, file))]
+    outcomes = [_write(path, file) for path, file in files.items()]
+    problems = list(filter(None, outcomes))
     code = code_of_lost_output(document.exit_code) if problems else document.exit_code
     try:
         interruptions.release()
         sys.stdout.write(printed)
-        if not quiet:
-            print_whole(registry.on_screen(document, verbose))
-    except KeyboardInterrupt:  # the reader has closed the pipe
+        if not screen.quiet:
+            print_whole(registry.on_screen(document, screen.verbose))
+    except KeyboardInterrupt:  # the user has seen enough
         interruptions.reported = True
     finally:
         interruptions.defer()
@@ -194,75 +178,3 @@ def _write(path: Path, file: File) -> str:
         place = write.save_elsewhere(path, content)
         return str(error) if place is None else f"{error} It was written to {place} instead."
     return ""
-
-
-def print_how_to_continue(
-    audit: "Audit | RunAudit | OpsAudit", program: int = 0, options: Mapping[str, str] = {}
-) -> None:
-    """For an incomplete audit, print the reason. If the audit was saved, also print the command
-    that continues it, with the given options and these.
-
-    The last ``program`` words are a user's program.
-    """
-    failure = audit.failure
-    if failure is not None:
-        fault = f"{failure.details}{OUR_FAULT}"
-        warn(fault if failure.details else f"The audit ended early: {failure.reason}.")
-    how = "Incomplete." if audit.resume is not None else ""
-    if audit.interrupted:
-        how, interruptions.reported = interruptions.sentence, True
-    if audit.resume is None:
-        if how:
-            warn(how)
-        return
-    options = {"--resume": audit.resume, **options}
-    line = going_on.command_line(sys.argv[1:], options, program, going_on.how_it_was_started())
-    count = len(audit.trials)
-    verb = "is" if count == 1 else "are"
-    saved = f" {number(count, 'finished trial')} {verb} saved." if count else ""
-    warn(f"{how}{saved} To continue, paste this line:")
-    warn(line)
-
-
-def reproduce(
-    path: Path,
-    operation: "LocatedOperation | None",
-    facts: Mapping[str, Any],
-    python: str,
-    threads: int | None = None,
-) -> None:
-    """Write a script that reproduces one operation's nondeterminism, if confirmed; otherwise print
-    why there is none.
-    """
-    from detaudit.commands.ops import reproducer
-    from detaudit.execution.workspace import workspace
-    from detaudit.report import write
-
-    packages = {
-        name: version for name, version in facts.get("packages", {}).items() if name in FRAMEWORKS
-    }
-    backend = facts.get("framework", {}).get("backend", "tensorflow")
-    text = None if operation is None else reproducer.text(operation, packages, threads, backend)
-    if text is None:
-        reason = "no operation gave different results from equal inputs in one process"
-        if operation is not None:
-            reason = f"{operation.name} cannot be called alone with generated inputs"
-        print(f"No reproducer: {reason}.", file=sys.stderr)
-        return
-    try:
-        interruptions.release()
-        with workspace() as folder:
-            shown = reproducer.shows(text, python, folder.private)
-    except KeyboardInterrupt:
-        warn("No reproducer: interrupted.")
-        return
-    finally:
-        interruptions.defer()
-    if shown:
-        write.save(path, text)
-        print(f"Reproducer: {path}. It was run, and its results differ.", file=sys.stderr)
-    else:
-        print(
-            "No reproducer: called alone with random inputs, the operation gave equal results.",
-            file=sys.stderr,
-        )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -23,14 +23,15 @@ from detaudit.core.events import (
 from detaudit.core.sentences import number
 from detaudit.report.escape import visible_line
 
-#: In a pipe, one line is printed per this share of the runs.
-_SHARE = 10
+#: In a pipe, one line is printed after each of so many equal shares of the runs.
+_SHARES = 10
 _LEAST_TITLE = 10  # at least this many characters of a phase are shown, even on a narrow terminal
 
 
 @dataclass
 class Work:
-    """The number of completed runs, of expected runs, and the time left, from the events so far.
+    """The number of runs that have ended, of expected runs, and the time left, from the events so
+    far.
 
     The time left comes from the forecast until two runs have ended after it; then from the time
     that those took, for each remaining run.
@@ -40,64 +41,64 @@ class Work:
     trials: int = 0
     scripts: int = 0
     expected: Expected | None = None
-    known: int = 0
-    _began: float = 0.0
-    _done_before: int = 0
-    _last: float = field(default=0.0)
+    requested: int = 0
+    _forecast_time: float = 0.0
+    _ended_before_forecast: int = 0
+    _last_end: float = 0.0
 
     @property
-    def done(self) -> int:
+    def ended(self) -> int:
         return self.trials + self.scripts
 
     @property
     def total(self) -> int | None:
         """Return the expected number of runs; None if more runs have ended than were expected."""
-        runs = max(self.expected.runs if self.expected is not None else 0, self.known)
-        return runs if runs > self.done else None
+        expected = 0 if self.expected is None else self.expected.runs
+        runs = max(expected, self.requested)
+        return runs if runs > self.ended else None
 
     def expect(self, event: Expected) -> None:
-        self.expected, self._began, self._last = event, self.clock(), self.clock()
-        self._done_before = self.done
+        self.expected = event
+        self._forecast_time = self._last_end = self.clock()
+        self._ended_before_forecast = self.ended
 
     def count(self, event: TrialEnded | ScriptEnded) -> None:
         if isinstance(event, TrialEnded):
             self.trials = event.done
-            self.known = max(self.known, event.known + self.scripts)
+            self.requested = max(self.requested, event.known + self.scripts)
         else:
             self.scripts += 1
-        self._last = self.clock()
+        self._last_end = self.clock()
 
     def seconds_left(self) -> float | None:
         """Return the time left; None if it is unknown."""
         if self.expected is None or self.total is None:
             return None
-        since = self.done - self._done_before
-        if since < 2:
-            return max(0.0, self.expected.seconds - (self.clock() - self._began))
-        per_run = (self._last - self._began) / since
-        runs = max(0, self.total - self.expected.later_runs - self.done)
-        left = per_run * runs + self.expected.later_seconds - (self.clock() - self._last)
-        return max(0.0, left)
+        timed = self.ended - self._ended_before_forecast
+        if timed < 2:
+            return max(0.0, self.expected.seconds - (self.clock() - self._forecast_time))
+        seconds_per_run = (self._last_end - self._forecast_time) / timed
+        runs = max(0, self.total - self.expected.later_runs - self.ended)
+        after_last_end = seconds_per_run * runs + self.expected.later_seconds
+        return max(0.0, after_last_end - (self.clock() - self._last_end))
 
     def describe(self) -> str:
         """Return ``34 of 87 runs, 1 minute left``, as far as it is known."""
-        if not self.done and self.total is None:
-            return ""
         if self.total is None:
-            return f"{number(self.done, 'run')} so far"
+            return f"{number(self.ended, 'run')} so far" if self.ended else ""
+        runs = f"{self.ended} of {number(self.total, 'run')}"
         left = self.seconds_left()
-        shown = f"{self.done} of {number(self.total, 'run')}"
         if left is None:
-            return shown
-        return f"{shown}, {f'{duration(left)} left' if left >= 1 else 'nearly done'}"
+            return runs
+        if left < 1:
+            return f"{runs}, nearly done"
+        return f"{runs}, {duration(left)} left"
 
 
 class _Status(ProgressColumn):
-    """Return the phase, the completed and expected runs, and the time left, in one line of the
-    terminal.
+    """A column with the phase, the runs that have ended, the expected ones, and the time left, in
+    one line of the terminal.
     """
-
-    max_refresh = None
 
     def __init__(self, work: Work, console: Console) -> None:
         super().__init__()
@@ -122,7 +123,8 @@ class Drawing:
             SpinnerColumn(), _Status(self._work, console), console=console, transient=True
         )
         self._task = self._bar.add_task("Starting", total=None)
-        self._printed_share, self._printed_difference, self._printed_work = 0, False, False
+        self._printed_share = 0
+        self._printed_notice = self._printed_difference = False
 
     def __enter__(self) -> "Drawing":
         if self._live:
@@ -146,33 +148,33 @@ class Drawing:
                 self._work.expect(event)
             case Notice():
                 self._print(event.text)
-                self._printed_work = True
+                self._printed_notice = True
             case Differing() if not self._printed_difference:
                 self._printed_difference = True
                 self._print(event.text, "bold yellow")
             case Phase():
-                self._phase(event)
+                self._show_phase(event)
             case TrialEnded() | ScriptEnded():
-                self._ended(event)
+                self._count(event)
             case Decided() if not self._live:
                 self._print(f"{event.source}: {event.verdict}")
 
-    def _phase(self, event: Phase) -> None:
+    def _show_phase(self, event: Phase) -> None:
         if self._live:
             self._bar.update(self._task, description=visible_line(event.title))
-        elif self._printed_work:  # the first line says what is done and how long it will take
+        elif self._printed_notice:  # the first line says what will be run, and how long it takes
             self._print(event.title)
 
-    def _ended(self, event: TrialEnded | ScriptEnded) -> None:
+    def _count(self, event: TrialEnded | ScriptEnded) -> None:
         self._work.count(event)
         total = self._work.total
-        share = self._work.done * _SHARE // total if total else 0
+        share = self._work.ended * _SHARES // total if total else 0
         if not self._live and share > self._printed_share:
             self._printed_share = share
             self._print(self._work.describe())
 
     def _print(self, text: str, style: str = "") -> None:
-        """It contains names of files and sources, with any characters."""
+        """Print a line; names of files and sources in it may contain any characters."""
         self._console.print(
             visible_line(text),
             style=style,

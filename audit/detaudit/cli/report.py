@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from detaudit.cli import streams
-from detaudit.cli.options import Evidence, PrintJson, choice, listed
-from detaudit.cli.output import print_whole
+from detaudit.cli.messages import print_whole
+from detaudit.cli.options import Evidence, PrintJson, alternatives, choice
 from detaudit.report.formats import registry
 
 EXAMPLE = "Example: detaudit report scan.json --format markdown"
@@ -16,7 +16,7 @@ FORMATS = ("terminal", *registry.FORMATS)
 
 def report_command(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A report written with --json.")],
-    format: Annotated[str, choice(FORMATS, help=f"{listed(FORMATS)}.")] = "terminal",
+    format: Annotated[str, choice(FORMATS, help=f"{alternatives(FORMATS)}.")] = "terminal",
     json: PrintJson = False,
     verbose: Evidence = False,
 ) -> None:

@@ -2,14 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from detaudit.cli import logs
 from detaudit.cli.options import (
-    IN_SCRIPTS,
+    SCRIPT_BACKENDS,
     Budget,
     Cost,
     Json,
@@ -21,22 +19,27 @@ from detaudit.cli.options import (
     Reproducer,
     Resume,
     Verbose,
+    alternatives,
     choice,
     interpreter_path,
-    listed,
 )
 from detaudit.cli.output import (
     File,
+    Screen,
     documented,
     hand_over,
-    print_how_to_continue,
+    report_targets,
     reports,
-    reproduce,
-    until_written,
 )
+from detaudit.cli.reproducer import reproduce
+from detaudit.cli.resumption import print_how_to_continue
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
+
+if TYPE_CHECKING:
+    from detaudit.commands.run.findings import RunAudit
+    from detaudit.core.pinpoint import LocatedOperation
 
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -49,12 +52,8 @@ def _scripts(incomplete: str) -> list[str]:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
-    found = [
-        f"{entry}/" if entry.is_dir() else str(entry)
-        for entry in entries
-        if entry.suffix == ".py" or entry.is_dir()
-    ]
-    return [name for name in found if name.startswith(incomplete)]
+    names = [f"{entry}/" if entry.is_dir() else str(entry) for entry in entries]
+    return [name for name in names if name.endswith((".py", "/")) and name.startswith(incomplete)]
 
 
 def run_command(
@@ -75,9 +74,9 @@ def run_command(
     backend: Annotated[
         str | None,
         choice(
-            IN_SCRIPTS,
+            SCRIPT_BACKENDS,
             show_default="the script's own",
-            help=f"The Keras backend: {listed(IN_SCRIPTS)}.",
+            help=f"The Keras backend: {alternatives(SCRIPT_BACKENDS)}.",
         ),
     ] = None,
     device: Annotated[
@@ -180,10 +179,8 @@ def run_command(
     log_file: LogFile = None,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
-    from detaudit.cli.progress import Drawing
     from detaudit.commands.run import program, session
     from detaudit.commands.run.localise import OPERATION
-    from detaudit.core.pinpoint import KERNEL
     from detaudit.report import write
     from detaudit.report.build import run as build_run
 
@@ -194,9 +191,9 @@ def run_command(
         pairs=pairs,
         jobs=jobs,
         timeout=timeout,
-        budget=limits.budget(budget),
+        budget=limits.check_budget(budget),
         seed=seed,
-        stop_after=session.stop(stop_after),
+        stop_after=session.check_stop_after(stop_after),
         every=every,
         isolation=isolation,
         online=online,
@@ -209,35 +206,37 @@ def run_command(
     )
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
-    targets = {"json": json, "markdown": markdown, "junit": junit}
-    named = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
-    for path in named:
+    targets = report_targets(json, markdown, junit)
+    written = {**targets, "fix": write_fix, "reproducer": reproducer}
+    for path in written.values():
         write.check_target(path)
-    found = program.find(target, module, tuple(arguments or ()), working_folder())
-    write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
+    script = program.find(target, module, tuple(arguments or ()), working_folder())
+    write.refuse_files_of(script.root, written)
     if keep is not None:
         write.check_folder(keep)
-    console = Console(stderr=True)
-    logs.set_up(console, verbose, log_file)
-    with Drawing(console, quiet) as drawing:
-        emit = until_written(drawing)
-        audit = session.run(found, options, emit, str(resume) if resume else None, named)
+    screen = Screen.set_up(verbose, quiet, log_file)
+    with screen.progress() as emit:
+        outputs = list(filter(None, written.values()))
+        audit = session.run(script, options, emit, resume, outputs)
     document = documented(build_run.document, audit)
     files = dict(reports(document, targets))
     if write_fix is not None and audit.fix is not None:
         fix = write.FIX_HEADER + audit.fix.diff
         files[write_fix] = File(lambda: fix, private=True)
     printed = audit.output if show_output else ""
-    code = hand_over(document, files, verbose, quiet, printed)
+    code = hand_over(document, files, screen, printed)
     if reproducer is not None:
-        found = (
-            audit.pinpoint.operation
-            if audit.pinpoint is not None and audit.pinpoint.origin == KERNEL
-            else None
-        )
-        reproduce(reproducer, found, audit.environment, options.python)
+        reproduce(reproducer, _located_kernel(audit), audit.environment, options.python)
     print_how_to_continue(audit, 1 + len(arguments or ()))
     raise typer.Exit(code)
+
+
+def _located_kernel(audit: "RunAudit") -> "LocatedOperation | None":
+    """Return the operation whose kernel makes runs differ; None if no kernel was located."""
+    from detaudit.core.pinpoint import KERNEL
+
+    pinpoint = audit.pinpoint
+    return pinpoint.operation if pinpoint is not None and pinpoint.origin == KERNEL else None
 
 
 def working_folder() -> Path:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from detaudit.cli import logs
 from detaudit.cli.interruptions import interruptions
+from detaudit.cli.messages import warn
 from detaudit.cli.options import (
     DETECTED,
-    IN_SCRIPTS,
-    TO_SCAN,
+    SCAN_BACKENDS,
+    SCRIPT_BACKENDS,
     Budget,
     Device,
     Jobs,
@@ -29,19 +28,19 @@ from detaudit.cli.options import (
     Strict,
     TrialTimeout,
     Verbose,
+    alternatives,
     choice,
     interpreter_path,
-    listed,
     source_ids,
 )
 from detaudit.cli.output import (
+    Screen,
     documented,
     hand_over,
-    print_how_to_continue,
+    report_targets,
     reports,
-    until_written,
-    warn,
 )
+from detaudit.cli.resumption import print_how_to_continue
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
@@ -80,9 +79,9 @@ def scan_command(
     backend: Annotated[
         str | None,
         choice(
-            (*TO_SCAN, ALL),
+            (*SCAN_BACKENDS, ALL),
             show_default=DETECTED,
-            help=f"The Keras backend: {listed(TO_SCAN)}; all scans every installed backend.",
+            help=f"The Keras backend: {alternatives(SCAN_BACKENDS)}; all scans every installed backend.",
         ),
     ] = None,
     device: Device = "auto",
@@ -109,7 +108,6 @@ def scan_command(
     """Find what makes training non-reproducible on this machine, and the settings that fix it."""
     from detaudit.commands.scan import plan
     from detaudit.commands.scan.session import Options
-    from detaudit.execution import interpreter
 
     if quick and full:
         raise UsageError("--quick and --full cannot be combined. Give one of them.")
@@ -124,69 +122,70 @@ def scan_command(
         seed=seed,
         jobs=jobs,
         timeout=timeout,
-        budget=limits.budget(budget),
+        budget=limits.check_budget(budget),
         isolate=isolate,
         strict=strict,
         resume=str(resume) if resume else None,
     )
-    targets = {"json": json, "markdown": markdown, "junit": junit}
-    console = Console(stderr=True)
-    logs.set_up(console, verbose, log_file)
+    targets = report_targets(json, markdown, junit)
+    screen = Screen.set_up(verbose, quiet, log_file)
     if backend != ALL:
-        raise typer.Exit(scan_once(options, targets, console, verbose, quiet))
+        raise typer.Exit(scan_once(options, targets, screen))
     if resume:
         raise UsageError(
             "--resume continues one scan, but --backend all runs several. Give --backend one name."
         )
-    found = interpreter.installed(interpreter.ask(options.python).facts)
-    if not found:
+    raise typer.Exit(scan_all(options, targets, screen))
+
+
+def scan_all(options: "Options", targets: Mapping[str, Path], screen: Screen) -> int:
+    """Scan every installed backend, each with its own reports; return the worst exit code."""
+    from detaudit.execution import interpreter
+
+    backends = interpreter.installed(interpreter.ask(options.python).facts)
+    if not backends:
         raise UsageError(
-            f"{options.python} has no Keras backend. Install {listed(IN_SCRIPTS)} there, or give "
+            f"{options.python} has no Keras backend. Install {alternatives(SCRIPT_BACKENDS)} there, or give "
             f"--python another interpreter."
         )
     codes = []
-    for name in found:
-        paths = {kind: beside(path, name) for kind, path in targets.items()}
+    for backend in backends:
+        own = {form: beside(path, backend) for form, path in targets.items()}
+        alone = {"--backend": backend, **{f"--{form}": str(path) for form, path in own.items()}}
         try:
-            one = replace(options, backend=name)
-            again = {f"--{kind}": str(path) for kind, path in paths.items() if path is not None}
-            again["--backend"] = name
-            codes.append(scan_once(one, paths, console, verbose, quiet, again))
+            codes.append(scan_once(replace(options, backend=backend), own, screen, alone))
         except EnvironmentUnusable as error:
             # If one backend cannot be scanned, the others still are
             warn(str(error))
             codes.append(error.exit_code)
         if interruptions.number is not None:
             break
-    raise typer.Exit(min(codes, key=WORST_FIRST.index))
+    return min(codes, key=WORST_FIRST.index)
 
 
 def scan_once(
     options: "Options",
-    targets: Mapping[str, Path | None],
-    console: Console,
-    verbose: bool,
-    quiet: bool,
-    again: Mapping[str, str] = {},
+    targets: Mapping[str, Path],
+    screen: Screen,
+    alone: Mapping[str, str] = {},
 ) -> int:
-    """Run one scan and write its reports; return its exit code. ``again`` are the options that
-    resume this scan alone.
+    """Run one scan and write its reports; return its exit code. ``alone`` are the options that
+    continue this scan without the others.
     """
-    from detaudit.cli.progress import Drawing
     from detaudit.commands.scan.session import scan
     from detaudit.report import write
     from detaudit.report.build import scan as build
 
     for path in targets.values():
         write.check_target(path)
-    with Drawing(console, quiet) as drawing:
-        audit = scan(options, until_written(drawing))
+    with screen.progress() as emit:
+        audit = scan(options, emit)
     document = documented(build.document, audit)
-    code = hand_over(document, reports(document, targets), verbose, quiet)
-    print_how_to_continue(audit, options=again)
+    code = hand_over(document, reports(document, targets), screen)
+    print_how_to_continue(audit, options=alone)
     return code
 
 
-def beside(path: Path | None, name: str) -> Path | None:
+def beside(path: Path, backend: str) -> Path:
     """Return the report's file for one of several backends: ``scan-jax.json`` for ``scan.json``."""
-    return None if path is None else path.with_name(f"{path.stem}-{name}{path.suffix}")
+    return path.with_name(f"{path.stem}-{backend}{path.suffix}")

@@ -57,9 +57,9 @@ def unknown_variables(
     the nearest option, or an empty string.
     """
     known = {
-        f"{PREFIX}_{command}_{parameter.name}".upper().replace("-", "_")
-        for command, one in root.commands.items()
-        for parameter in options(one).values()
+        f"{PREFIX}_{name}_{option.name}".upper().replace("-", "_")
+        for name, command in root.commands.items()
+        for option in options(command).values()
     }
     return [
         (name, did_you_mean(name, known))
@@ -70,13 +70,12 @@ def unknown_variables(
 
 def options(command: typer.core.TyperCommand) -> dict[str, typer.core.TyperOption]:
     """Return the options of a command by their long names without dashes."""
-    found = {}
+    by_name = {}
     for parameter in command.params:
         if parameter.param_type_name == "option":
-            name = next(one for one in parameter.opts if one.startswith("--"))[2:]
-            if name not in _NEVER:
-                found[name] = parameter
-    return found
+            spelling = next(opt for opt in parameter.opts if opt.startswith("--"))
+            by_name[spelling.removeprefix("--")] = parameter
+    return {name: option for name, option in by_name.items() if name not in _NEVER}
 
 
 def _table(path: Path) -> Mapping[str, Any] | None:
@@ -103,17 +102,24 @@ def _checked(
                 f"{path}: [tool.detaudit] has a table for each command, such as [tool.detaudit.run]; "
                 f"{name!r} is not a command.{did_you_mean(name, root.commands)}"
             )
-        known = options(root.commands[name])
-        values[name] = {}
-        for key, value in section.items():
-            option = known.get(key.replace("_", "-"))
-            if option is None:
-                raise UsageError(
-                    f"{path}: [tool.detaudit.{name}] has {key!r}, which is not an option of "
-                    f"detaudit {name}.{did_you_mean(key, known)}"
-                )
-            where = f"{path}: [tool.detaudit.{name}] {key}"
-            values[name][option.name] = _value(option, value, where, path.parent)
+        values[name] = _checked_section(root.commands[name], section, path)
+    return values
+
+
+def _checked_section(
+    command: typer.core.TyperCommand, section: Mapping[str, Any], path: Path
+) -> dict[str, Any]:
+    """Return the values of one command's table by the names of its parameters."""
+    known, table = options(command), f"[tool.detaudit.{command.name}]"
+    values: dict[str, Any] = {}
+    for key, value in section.items():
+        option = known.get(key.replace("_", "-"))
+        if option is None:
+            raise UsageError(
+                f"{path}: {table} has {key!r}, which is not an option of "
+                f"detaudit {command.name}.{did_you_mean(key, known)}"
+            )
+        values[option.name] = _value(option, value, f"{path}: {table} {key}", path.parent)
     return values
 
 
@@ -124,7 +130,7 @@ def _value(option: typer.core.TyperOption, value: Any, where: str, folder: Path)
             raise UsageError(f"{where} takes true or false, not {value!r}.")
         return value
     if option.multiple:
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise UsageError(f'{where} takes a list, such as ["a", "b"], not {value!r}.')
         return value
     if isinstance(value, bool) or not isinstance(value, str | int | float):

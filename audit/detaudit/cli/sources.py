@@ -2,8 +2,8 @@
 
 import sys
 
+from detaudit.cli.messages import print_whole
 from detaudit.cli.options import Backend, PrintJson, Python, interpreter_path
-from detaudit.cli.output import print_whole
 
 EXAMPLE = "Example: detaudit sources"
 

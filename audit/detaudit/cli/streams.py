@@ -63,9 +63,9 @@ class Stream(io.TextIOBase):
     def _give_up(self, error: OSError) -> None:
         """Drop what is still buffered, so that nothing fails when the interpreter ends."""
         self.failure = error
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, self._inner.fileno())
-        os.close(nothing)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._inner.fileno())
+        os.close(null)
 
     @property
     def reader_is_gone(self) -> bool:
@@ -76,8 +76,8 @@ def install() -> Stream:
     """Replace ``sys.stdout`` and ``sys.stderr``; return the new standard output."""
     for descriptor in (0, 1, 2):
         _open_if_closed(descriptor)
-    output = Stream(sys.stdout or _nowhere())
-    sys.stdout, sys.stderr = output, Stream(sys.stderr or _nowhere())
+    output = Stream(sys.stdout or _null())
+    sys.stdout, sys.stderr = output, Stream(sys.stderr or _null())
     return output
 
 
@@ -103,5 +103,5 @@ def _open_if_closed(descriptor: int) -> None:
         os.open(os.devnull, os.O_RDWR)
 
 
-def _nowhere() -> TextIO:
+def _null() -> TextIO:
     return open(os.devnull, "w")

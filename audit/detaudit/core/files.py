@@ -19,7 +19,7 @@ from typing import Any
 END = 4000  # bytes that are read of a process's output
 #: Seconds to wait for the process at a pipe's other end: until it opens the pipe, until it
 #: continues.
-TO_OPEN, TO_GO_ON = 5.0, 60.0
+OPENING_SECONDS, PAUSE_SECONDS = 5.0, 60.0
 
 
 def replace_file(
@@ -86,7 +86,7 @@ def write_stream(path: Path, content: bytes) -> None:
     descriptor = _open_for_reader(path)
     try:
         while content:
-            if not select.select([], [descriptor], [], TO_GO_ON)[1]:
+            if not select.select([], [descriptor], [], PAUSE_SECONDS)[1]:
                 raise TimeoutError(errno.ETIMEDOUT, "its reader stopped reading")
             content = content[os.write(descriptor, content[: select.PIPE_BUF]) :]
     finally:
@@ -94,7 +94,7 @@ def write_stream(path: Path, content: bytes) -> None:
 
 
 def _open_for_reader(path: Path) -> int:
-    deadline = time.monotonic() + TO_OPEN
+    deadline = time.monotonic() + OPENING_SECONDS
     while True:
         try:
             return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -117,13 +117,13 @@ def read_most(path: Path, most: int) -> bytes:
                 return whole.read(most)
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        found, patience = b"", TO_OPEN
-        while len(found) < most:
+        content, patience = b"", OPENING_SECONDS
+        while len(content) < most:
             if not poll.poll(1000 * patience):
-                said = "its writer stopped writing" if found else "nobody writes to this pipe"
-                raise TimeoutError(errno.ETIMEDOUT, said)
-            chunk = file.read(most - len(found))
+                reason = "its writer stopped writing" if content else "nobody writes to this pipe"
+                raise TimeoutError(errno.ETIMEDOUT, reason)
+            chunk = file.read(most - len(content))
             if not chunk:
                 break
-            found, patience = found + chunk, TO_GO_ON
-        return found
+            content, patience = content + chunk, PAUSE_SECONDS
+        return content

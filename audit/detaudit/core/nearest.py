@@ -12,11 +12,12 @@ def nearest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
 
     Case is ignored, and ``_`` equals ``-``.
     """
-    by_plain = {_plain(one): one for one in known}
+    by_plain = {_plain(candidate): candidate for candidate in known}
     wanted = _plain(name)
-    alike = difflib.get_close_matches(wanted, by_plain, most, _ALIKE)
-    longer = [one for one in by_plain if len(wanted) >= _LEAST and wanted in one]
-    return [by_plain[one] for one in dict.fromkeys([*alike, *longer])][:most]
+    plain_names = difflib.get_close_matches(wanted, by_plain, most, _ALIKE)
+    if len(wanted) >= _LEAST:
+        plain_names += [plain for plain in by_plain if wanted in plain]
+    return [by_plain[plain] for plain in dict.fromkeys(plain_names)][:most]
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:

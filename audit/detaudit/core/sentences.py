@@ -15,15 +15,15 @@ def number(count: int, noun: str, plural: str = "") -> str:
 
 
 def capitalized(clause: str) -> str:
-    """A clause as the beginning of a sentence; what follows its first letter stays as it is."""
+    """Return a clause as the beginning of a sentence; only its first letter changes."""
     return f"{clause[:1].upper()}{clause[1:]}"
 
 
 def differ(count: int) -> str:
-    """The verb after so many things: ``1 of 5 pairs differs``, ``2 of 5 pairs differ``."""
+    """Return the verb after so many things: ``1 pair differs``, ``2 pairs differ``."""
     return "differs" if count == 1 else "differ"
 
 
 def share(count: int, total: int, noun: str = "pair") -> str:
-    """``2 of 5 pairs differ``, ``1 of 1,024 elements differs``."""
+    """Return ``2 of 5 pairs differ``; ``1 of 1 pair differs``: the total decides the number."""
     return f"{count:,} of {number(total, noun)} {differ(1 if total == 1 else count)}"

@@ -40,7 +40,9 @@ Findings = TypeVar("Findings")
 
 
 @contextlib.contextmanager
-def session(emit: Emit, resume: str | None = None, prefix: str = LONG) -> Iterator["Session"]:
+def session(
+    emit: Emit, resume: str | Path | None = None, prefix: str = LONG
+) -> Iterator["Session"]:
     """Begin a new audit, or with ``resume`` continue a saved one. Raises UsageError if that cannot
     be read.
     """

@@ -16,6 +16,7 @@ from pathlib import Path
 
 LOCK = "detaudit.lock"
 _ATTEMPTS = 100
+_LONGEST_PATH = 4096  # bytes
 
 
 @dataclass
@@ -40,51 +41,56 @@ def make(prefix: str, place: Path | None = None, owner: str = "") -> Claim:
     for _ in range(_ATTEMPTS):
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
-        lock = os.open(folder / LOCK, flags, 0o600)
-        os.write(lock, os.fsencode(owner))
+        descriptor = os.open(folder / LOCK, flags, 0o600)
+        os.write(descriptor, os.fsencode(owner))
         try:
-            if _locked(lock):
-                return Claim(folder, owner, lock)
+            if _lock(descriptor):
+                return Claim(folder, owner, descriptor)
         except OSError:  # a file system without locks: no start removes anything there
             os.unlink(folder / LOCK)
-            os.close(lock)
+            os.close(descriptor)
             return Claim(folder, owner)
-        os.close(lock)  # a start that cleans up was faster
+        os.close(descriptor)  # a start that cleans up was faster
     raise OSError(f"no folder in {place or tempfile.gettempdir()} could be locked")
 
 
-def take(folder: Path) -> Claim | None:
+def take_abandoned(folder: Path) -> Claim | None:
     """Claim a folder of ours whose audit is gone; None if the audit is alive, or the folder is not
     ours.
     """
+    path = folder / LOCK
     try:
-        lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     with contextlib.suppress(OSError):
-        is_file = stat.S_ISREG(os.fstat(lock).st_mode)
-        if is_file and _locked(lock) and os.path.samestat(os.fstat(lock), os.stat(folder / LOCK)):
-            return Claim(folder, os.fsdecode(os.read(lock, 4096)), lock)
-    os.close(lock)
+        status = os.fstat(descriptor)
+        is_locked = stat.S_ISREG(status.st_mode) and _lock(descriptor)
+        # Another start may have removed the folder before it was locked
+        if is_locked and os.path.samestat(status, os.stat(path)):
+            return Claim(folder, _owner(descriptor), descriptor)
+    os.close(descriptor)
     return None
 
 
-def take_up(folder: Path) -> Claim | None:
-    """Like :func:`take`, for a folder that is ours, even without a lock. Raises OSError."""
-    lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+def take_saved(folder: Path) -> Claim | None:
+    """Claim the folder of a saved audit, even if it has no lock yet; None if another audit is using
+    it. Raises OSError.
+    """
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        if _locked(lock):
-            return Claim(folder, os.fsdecode(os.read(lock, 4096)), lock)
-    except OSError:
-        os.close(lock)
+        if _lock(descriptor):
+            return Claim(folder, _owner(descriptor), descriptor)
+    except OSError:  # a file system without locks
+        os.close(descriptor)
         os.unlink(folder / LOCK)
         return Claim(folder)
-    os.close(lock)
+    os.close(descriptor)
     return None
 
 
-def of_this_user(place: Path, *prefixes: str) -> Iterator[Path]:
-    """Return the folders in ``place`` that contain a lock's file and belong to this user, by
+def own_folders(place: Path, *prefixes: str) -> Iterator[Path]:
+    """Yield the folders in ``place`` that contain a lock's file and belong to this user, by
     name.
     """
     with contextlib.suppress(OSError):
@@ -102,7 +108,12 @@ def _is_ours(folder: Path) -> bool:
     return own and stat.S_ISDIR(folder_status.st_mode) and stat.S_ISREG(lock_status.st_mode)
 
 
-def _locked(descriptor: int) -> bool:
+def _owner(descriptor: int) -> str:
+    """Return the folder that the lock's file names."""
+    return os.fsdecode(os.read(descriptor, _LONGEST_PATH))
+
+
+def _lock(descriptor: int) -> bool:
     """Take the lock; return whether that succeeded. Raises OSError if the file system has no
     locks.
     """

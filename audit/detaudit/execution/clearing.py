@@ -29,21 +29,21 @@ def clear(spared: Path | None = None) -> Iterator[str]:
     """
     with contextlib.suppress(OSError):  # nothing can be written where journals are stored
         yield from map(_describe, in_place.recover())
-    for folder in claims.of_this_user(Path(tempfile.gettempdir()), SHORT, LONG):
+    for folder in claims.own_folders(Path(tempfile.gettempdir()), SHORT, LONG):
         if spared is None or not _same(folder, spared):
             yield from _clear(folder)
-    for folder in claims.of_this_user(MEMORY, LONG):
+    for folder in claims.own_folders(MEMORY, LONG):
         yield from _clear(folder)
 
 
 def _clear(folder: Path) -> Iterator[str]:
-    claim = claims.take(folder)
+    claim = claims.take_abandoned(folder)
     if claim is None:
         return
     try:
         # The layers that a saved audit needs were chosen together with its folder.
-        belongs = bool(claim.owner) and Path(claim.owner).is_dir()
-        if belongs or (folder / KEPT).exists():
+        is_needed = bool(claim.owner) and Path(claim.owner).is_dir()
+        if is_needed or (folder / KEPT).exists():
             return
         end_processes(folder)
         command, saved = _saved(folder)
@@ -62,8 +62,8 @@ def _clear(folder: Path) -> Iterator[str]:
         claim.release()
 
 
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _same(first: Path, second: Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)
 
 
 def _saved(folder: Path) -> tuple[str, list[Path]]:
@@ -83,9 +83,9 @@ def _strip(folder: Path, trials: Sequence[Path]) -> None:
     """Remove what ``--resume`` does not need: unfinished trials, and layers."""
     needed = [folder / FILE, folder / claims.LOCK, *trials]
     _remove_others(folder, needed)
-    states = [Path(state) for trial in trials if (state := _state(trial))]
-    for store in claims.of_this_user(MEMORY, LONG):
-        claim = claims.take(store)
+    states = list(filter(None, map(_state, trials)))
+    for store in claims.own_folders(MEMORY, LONG):
+        claim = claims.take_abandoned(store)
         if claim is None:
             continue
         if claim.owner == str(folder):
@@ -93,11 +93,13 @@ def _strip(folder: Path, trials: Sequence[Path]) -> None:
         claim.release()
 
 
-def _state(trial: Path) -> str:
+def _state(trial: Path) -> Path | None:
+    """Return where the files are kept that a trial left; None if it left none."""
     try:
-        return str(read_json(trial / STATE_FILE))
+        state = str(read_json(trial / STATE_FILE))
     except (OSError, ValueError):
-        return ""
+        return None
+    return Path(state) if state else None
 
 
 def _remove_others(folder: Path, needed: Sequence[Path]) -> None:
@@ -127,11 +129,13 @@ def end_processes(folder: Path) -> None:
 
 def _describe(restored: in_place.Restored) -> str:
     """Describe the state of a folder in which an audit was killed."""
-    said = [f"An audit of {restored.root} was killed."]
+    sentences = [f"An audit of {restored.root} was killed."]
     if restored.names:
-        said.append(f"Restored: {listed(restored.names, 5)}.")
+        sentences.append(f"Restored: {listed(restored.names, 5)}.")
     if restored.where is not None:
-        said.append(f"The files that had replaced them are kept in {restored.where}.")
+        sentences.append(f"The files that had replaced them are kept in {restored.where}.")
     if restored.left:
-        said.append(f"Changed since then, and left as they are: {listed(restored.left, 5)}.")
-    return " ".join([*said, *([restored.problem] if restored.problem else [])])
+        sentences.append(f"Changed since then, and left as they are: {listed(restored.left, 5)}.")
+    if restored.problem:
+        sentences.append(restored.problem)
+    return " ".join(sentences)

@@ -23,7 +23,7 @@ class Limits:
     most: int | None = None
 
 
-def spent(given: str | None) -> tuple[float | None, int | None]:
+def parse_budget(given: str | None) -> tuple[float | None, int | None]:
     """Return ``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
     if given is None:
         return None, None
@@ -33,12 +33,13 @@ def spent(given: str | None) -> tuple[float | None, int | None]:
             f"--budget takes seconds (600), minutes (10m), hours (2h) or a number of runs (40runs), "
             f"not {given!r}."
         )
-    if match[2] == "runs":
-        return None, int(float(match[1]))
-    return float(match[1]) * _UNITS[match[2] or ""], None
+    amount, unit = float(match[1]), match[2] or ""
+    if unit == "runs":
+        return None, int(amount)
+    return amount * _UNITS[unit], None
 
 
-def budget(given: str | None) -> str | None:
-    """Check ``--budget``. Raises UsageError."""
-    spent(given)
+def check_budget(given: str | None) -> str | None:
+    """Return ``--budget`` as it was given. Raises UsageError."""
+    parse_budget(given)
     return given

@@ -88,15 +88,16 @@ class Record:
     def _line(self, finished: Finished) -> bytes:
         if not self._lasting(finished.outcome):
             return b""
+        folder = None
+        if finished.trace is not None:
+            folder = os.path.relpath(finished.trace.folder, self.path.parent)
         return _line(
             {
                 "number": finished.number,
                 "draw": finished.trial.draw,
                 "condition": _condition(finished.trial.condition),
                 "outcome": asdict(finished.outcome),
-                "folder": os.path.relpath(finished.trace.folder, self.path.parent)
-                if finished.trace
-                else None,
+                "folder": folder,
             }
         )
 
@@ -182,19 +183,21 @@ def refuse_changed(saved: Saved, now: Identity) -> None:
 
 
 def _changed(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the fields of an identity that changed; of some, what changed in them."""
     names = []
-    for name in (each.name for each in fields(Identity)):
+    for identity_field in fields(Identity):
+        name = identity_field.name
         before, after = then.get(name), now[name]
         if name in ("variables", "options", "files"):
-            names += _named(before if isinstance(before, dict) else {}, after)
+            saved = before if isinstance(before, dict) else {}
+            names += _changed_keys(saved, after)
         elif before != after:
             names.append(name)
     return names
 
 
-def _named(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    names = sorted(
-        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-    )
-    more = [f"{len(names) - MOST_NAMES} more"] if len(names) > MOST_NAMES else []
-    return [*names[:MOST_NAMES], *more]
+def _changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the keys whose values differ: the first :data:`MOST_NAMES`, and how many more."""
+    keys = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    more = [f"{len(keys) - MOST_NAMES} more"] if len(keys) > MOST_NAMES else []
+    return [*keys[:MOST_NAMES], *more]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 #: Variables that a terminal, a login or a desktop sets: they change from session to session, and no
 #: training depends on them. Our own are options, which are compared as such.
-_OF_A_SESSION = re.compile(
+_SESSION = re.compile(
     r"""_|SHLVL|PWD|OLDPWD|PS[0-4]|PROMPT_COMMAND|HIST\w+|TMPDIR|TEMP|TMP
       | TERM|TERM_\w+|TERMINFO\w*|TERMCAP|TTY|COLUMNS|LINES|COLORTERM|LS_COLORS|STY|TMUX\w*
       | NO_COLOR|FORCE_COLOR|CLICOLOR\w*
@@ -18,9 +18,11 @@ _OF_A_SESSION = re.compile(
     re.VERBOSE,
 )
 #: Variables of batch systems and build servers: each job has its own values.
-_OF_A_JOB = re.compile(r"(BUILD|BUILDKITE|CI|GITHUB|JOB|LSB|PBS|RUNNER|SGE|SLURM|SLURMD)_\w+")
-#: From these, however, a program takes a seed or its part of the data.
-_OF_A_TASK = frozenset({"ARRAY", "ARRAYID", "INDEX", "LOCALID", "NODEID", "PROCID", "RANK", "TASK"})
+_JOB = re.compile(r"(BUILD|BUILDKITE|CI|GITHUB|JOB|LSB|PBS|RUNNER|SGE|SLURM|SLURMD)_\w+")
+#: Words in the names of those from which a program takes a seed, or its part of the data.
+_TASK_WORDS = frozenset(
+    {"ARRAY", "ARRAYID", "INDEX", "LOCALID", "NODEID", "PROCID", "RANK", "TASK"}
+)
 
 
 def environment_for_nests(
@@ -32,11 +34,11 @@ def environment_for_nests(
     Keras' home, Theano's compile folder and temporary files go to ``private``, the same in both
     nests; Python writes no bytecode into the environment under test.
     """
-    gone = set(controlled)
-    kept = {name: value for name, value in inherited.items() if name not in gone}
-    flags = ",".join(
-        part for part in (kept.get("THEANO_FLAGS"), f"base_compiledir={private}/theano") if part
-    )
+    removed = set(controlled)
+    kept = {name: value for name, value in inherited.items() if name not in removed}
+    flags = f"base_compiledir={private}/theano"
+    if kept.get("THEANO_FLAGS"):
+        flags = f"{kept['THEANO_FLAGS']},{flags}"
     return {
         **kept,
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -55,10 +57,13 @@ def digests(inherited: Mapping[str, str]) -> dict[str, str]:
     return {
         name: hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         for name, value in sorted(inherited.items())
-        if not _is_passing(name)
+        if not _is_transient(name)
     }
 
 
-def _is_passing(name: str) -> bool:
-    of_a_job = _OF_A_JOB.fullmatch(name) is not None and not _OF_A_TASK & set(name.split("_"))
-    return of_a_job or _OF_A_SESSION.fullmatch(name) is not None
+def _is_transient(name: str) -> bool:
+    """Whether a session or a job sets it."""
+    if _SESSION.fullmatch(name):
+        return True
+    is_of_task = bool(_TASK_WORDS & set(name.split("_")))
+    return _JOB.fullmatch(name) is not None and not is_of_task

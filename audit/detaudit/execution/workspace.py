@@ -109,7 +109,7 @@ def _taken(saved: Path) -> claims.Claim:
     """Claim the folder of a saved audit. If an earlier detaudit saved it without a lock, it gets
     one.
     """
-    claim = claims.take_up(saved)
+    claim = claims.take_saved(saved)
     if claim is None:
         raise UsageError(f"Another detaudit is using {saved}. Wait until it ends.")
     return claim

@@ -4,6 +4,7 @@ beside it.
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from detaudit_probes.ops import catalogue
@@ -17,7 +18,7 @@ from detaudit.core.sentences import number
 from detaudit.errors import UsageError
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.limits import TRIAL_SECONDS, Limits, spent
+from detaudit.execution.limits import TRIAL_SECONDS, Limits, parse_budget
 from detaudit.execution.runner import default_jobs
 from detaudit.machine import variables
 from detaudit.registry import base
@@ -69,7 +70,7 @@ def chosen(only: Sequence[str]) -> tuple[str, ...]:
     ) or tuple(known)
 
 
-def run(options: Options, emit: Emit, resume: str | None = None) -> OpsAudit:
+def run(options: Options, emit: Emit, resume: str | Path | None = None) -> OpsAudit:
     """Replay the operations. Raises UsageError and EnvironmentUnusable. If interrupted, returns the
     findings so far, saved for ``resume``.
     """
@@ -86,7 +87,7 @@ class _Sweep:
         self.on_gpu = work.on_gpu(options.device)
         self.runner = work.start_nests(
             Interpreter(options.python, options.backend, fork=not self.on_gpu),
-            Limits(options.jobs or default_jobs(), options.timeout, *spent(options.budget)),
+            Limits(options.jobs or default_jobs(), options.timeout, *parse_budget(options.budget)),
         )
 
     def audit(self) -> OpsAudit:

@@ -9,8 +9,33 @@ import ast
 import re
 import tokenize
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
 
 from detaudit_probes.declare import Edit
+
+
+class Span(NamedTuple):
+    """A place in a text: its first byte in UTF-8, and the one after its last."""
+
+    start: int
+    end: int
+
+
+class Splice(NamedTuple):
+    """A change of a text: ``new`` replaces the bytes from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    new: str
+
+
+class Token(NamedTuple):
+    """A token of Python, and its place in bytes."""
+
+    string: str
+    start: int
+    end: int
 
 
 def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
@@ -23,8 +48,8 @@ def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
         return None
     if edit.kind == "insert":
         return insert(text, tree, [line.format(seed=seed) for line in edit.lines], edit.after)
-    found = [_changed(text, call, edit, seed) for call in calls_at(tree, edit.calls, lines)]
-    splices = [one for one in found if one is not None]
+    calls = calls_at(tree, edit.calls, lines)
+    splices = list(filter(None, [_change_call(text, call, edit, seed) for call in calls]))
     return _parsed(splice(text, splices)) if splices else None
 
 
@@ -57,60 +82,66 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     """
     if not after:
         return _with_lines(text, _top(tree), lines)
-    found = [
-        (node, alias)
-        for node, inner in _importing(tree)
-        for alias in _imports(inner)
-        if alias[0].partition(".")[0].removeprefix(KERAS_2) in after
-    ]
-    if not found:
+    fitting = (imported for imported in _imports(tree) if imported.package in after)
+    imported = next(fitting, None)
+    if imported is None:
         return None
-    node, (module, name) = found[0]
-    if name is None:
-        return _with_lines(
-            text,
-            node.end_lineno or 0,
-            [f"import {module.partition('.')[0]}", *(_renamed(lines, module.partition(".")[0]))],
-        )
-    return _with_lines(text, node.end_lineno or 0, _renamed(lines, name))
+    if imported.name is None:
+        lines = [f"import {imported.module}", *_renamed(lines, imported.module)]
+    else:
+        lines = _renamed(lines, imported.name)
+    return _with_lines(text, imported.last_line, lines)
 
 
-def _importing(tree: ast.Module) -> Iterable[tuple[ast.stmt, ast.stmt]]:
-    """Return pairs of a statement of the module and an import: the statement itself, or one inside
-    it if the statement is a choice. Choices come last.
+class Imported(NamedTuple):
+    """The first part of an imported module's name, and its ``name`` in the script; None for ``from
+    module import ...``. ``last_line`` is that of the statement, after which lines can be inserted.
     """
-    yield from ((node, node) for node in tree.body)
-    yield from (
-        (node, inner)
-        for node in tree.body
-        if isinstance(node, (ast.If, ast.Try))
-        for inner in ast.walk(node)
-        if isinstance(inner, (ast.Import, ast.ImportFrom))
-    )
+
+    module: str
+    name: str | None
+    last_line: int
+
+    @property
+    def package(self) -> str:
+        return self.module.removeprefix(KERAS_2)
 
 
-def _imports(node: ast.stmt) -> Iterable[tuple[str, str | None]]:
-    """Return (module, its name here) of an import; the name is None for ``from module import
-    ...``.
+def _imports(tree: ast.Module) -> Iterable[Imported]:
+    """Yield what the module imports: first in its own statements, then inside choices (``if``,
+    ``try``).
     """
+    for statement in tree.body:
+        yield from _imports_of(statement, statement)
+    for statement in tree.body:
+        if isinstance(statement, (ast.If, ast.Try)):
+            for inner in ast.walk(statement):
+                yield from _imports_of(inner, statement)
+
+
+def _imports_of(node: ast.AST, statement: ast.stmt) -> Iterable[Imported]:
+    last_line = statement.end_lineno or 0
     if isinstance(node, ast.Import):
         for alias in node.names:
-            whole = alias.asname is not None and "." in alias.name
-            if not whole:  # ``import a.b as c`` does not bind a
-                yield alias.name, alias.asname or alias.name.partition(".")[0]
+            module = alias.name.partition(".")[0]
+            # ``import a.b as c`` does not bind a
+            if alias.asname is None or "." not in alias.name:
+                yield Imported(module, alias.asname or module, last_line)
     elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module, None
+        yield Imported(node.module.partition(".")[0], None, last_line)
 
 
 def _renamed(lines: Sequence[str], name: str) -> list[str]:
-    own = {line.removeprefix("import ") for line in lines}
-    parts = [line.partition(".") for line in lines]
-    return [
-        f"{name}{dot}{rest}"
-        if dot and head.isidentifier() and head not in own
-        else f"{head}{dot}{rest}"
-        for head, dot, rest in parts
-    ]
+    """Return the lines with ``name`` for the module at their start, unless one of them imports that
+    module.
+    """
+    imported = {line.removeprefix("import ") for line in lines}
+    renamed = []
+    for line in lines:
+        module, dot, rest = line.partition(".")
+        is_module = bool(dot) and module.isidentifier() and module not in imported
+        renamed.append(f"{name}.{rest}" if is_module else line)
+    return renamed
 
 
 def _top(tree: ast.Module) -> int:
@@ -132,125 +163,131 @@ def _top(tree: ast.Module) -> int:
     return last
 
 
-def _with_lines(text: str, at: int, lines: Sequence[str]) -> str:
-    before = lines_of(text)
-    if at == 0:  # a first line that is a comment for the system or the editor stays first
-        while at < len(before) and at < 2 and before[at].startswith("#"):
-            at += 1
-    ending = "\r\n" if before and before[0].endswith("\r\n") else "\n"
-    if at and not before[at - 1].endswith(("\n", "\r")):
-        before[at - 1] += ending
-    return "".join([*before[:at], *(line + ending for line in lines), *before[at:]])
+def _with_lines(text: str, count: int, lines: Sequence[str]) -> str:
+    """Insert ``lines`` after the first ``count`` lines of a text."""
+    old = lines_of(text)
+    if count == 0:  # a first line that is a comment for the system or the editor stays first
+        while count < min(2, len(old)) and old[count].startswith("#"):
+            count += 1
+    ending = "\r\n" if old and old[0].endswith("\r\n") else "\n"
+    before = "".join(old[:count])
+    if before and not before.endswith(("\n", "\r")):
+        before += ending
+    return "".join([before, *(line + ending for line in lines), *old[count:]])
 
 
 def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
     """Return the innermost calls on these lines of functions with one of these names, whole or last
     part; of any function if there are none.
     """
-    found = [
+    calls = [
         node
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
-        and (not names or last_name(node.func) in names or ast.unparse(node.func) in names)
+        and _has_name(node, names)
         and any(node.lineno <= line <= (node.end_lineno or node.lineno) for line in lines)
     ]
-    found.sort(key=lambda node: (node.lineno, node.col_offset))
-    return found
+    return sorted(calls, key=_place)
 
 
-Splice = tuple[int, int, str]  # from, to (bytes), and the text that replaces it
+def _has_name(call: ast.Call, names: Sequence[str]) -> bool:
+    return not names or last_name(call.func) in names or ast.unparse(call.func) in names
 
 
-def _changed(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
-    start, end = span(text, call)
-    if edit.kind == "wrap":
-        wrapped = _wrapped(text, call, edit.form)
-        return None if wrapped is None else (start, end, wrapped)
-    if edit.kind == "rename":
-        return _renamed_call(text, call, edit.form, start, end, seed)
-    if edit.kind == "add":
-        value = edit.form.format(seed=seed)
-        given = [*call.args, *(one.value for one in call.keywords if one.arg in _SEEDS)]
-        if "=" not in value and given:  # a name may have stood for None; a number is a seed
-            fixed = isinstance(given[0], ast.Constant) and given[0].value is not None
-            return None if fixed else (*span(text, given[0]), value)
-        return _with_argument(text, call, value)
-    if edit.kind == "first":
-        return (*span(text, call.args[0]), edit.value or "") if call.args else None
-    return _set(text, call, edit.form, edit.value)
+def _place(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
-def _wrapped(text: str, call: ast.Call, form: str) -> str | None:
-    """Return the call in ``form``; None if that needs the owner of a method, and the call is not a
-    method's.
+def _change_call(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
+    match edit.kind:
+        case "wrap":
+            return _wrap(text, call, edit.form)
+        case "rename":
+            return _rename(text, call, edit.form, seed)
+        case "add":
+            return _add_argument(text, call, edit.form.format(seed=seed))
+        case "first":
+            return Splice(*span(text, call.args[0]), edit.value or "") if call.args else None
+        case _:
+            return _set_keyword(text, call, edit.form, edit.value)
+
+
+def _wrap(text: str, call: ast.Call, form: str) -> Splice | None:
+    """Replace the call with ``form``; None if that needs the owner of a method, and the call is not
+    a method's.
 
     An owner that is itself a call is bound to a name, because a second copy would create a second
     object.
     """
-    whole = source_of(text, call)
+    whole, place = source_of(text, call), span(text, call)
     if "{owner}" not in form:
-        return form.format(call=whole)
+        return Splice(*place, form.format(call=whole))
     if not isinstance(call.func, ast.Attribute):
         return None
     owner = call.func.value
     if not any(isinstance(node, ast.Call) for node in ast.walk(owner)):
-        return form.format(call=whole, owner=source_of(text, owner))
-    name = _unused_name(text, last_name(owner.func) if isinstance(owner, ast.Call) else "owner")
-    bound = f"({name} := {source_of(text, owner)})"
-    behind = whole.encode()[span(text, owner)[1] - span(text, call)[0] :].decode()
-    return form.format(call=f"{bound}{behind}", owner=name)
+        return Splice(*place, form.format(call=whole, owner=source_of(text, owner)))
+    kind = last_name(owner.func) if isinstance(owner, ast.Call) else "owner"
+    name = _unused_name(text, kind)
+    method = text.encode()[span(text, owner).end : place.end].decode()
+    bound = f"({name} := {source_of(text, owner)}){method}"
+    return Splice(*place, form.format(call=bound, owner=name))
 
 
 def _unused_name(text: str, kind: str) -> str:
     """Return the name of a new variable for a ``kind`` of object: a word that ``text`` does not
     contain.
     """
-    words, name = set(re.findall(r"\w+", text)), kind.lower() or "owner"
-    names = (name, *(f"{name}_{number}" for number in range(2, 1000)))
-    return next(one for one in names if one not in words)
+    words, noun = set(re.findall(r"\w+", text)), kind.lower() or "owner"
+    names = (noun, *(f"{noun}_{number}" for number in range(2, 1000)))
+    return next(name for name in names if name not in words)
+
+
+def _add_argument(text: str, call: ast.Call, value: str) -> Splice | None:
+    """Add an argument. One without a name replaces an argument that may have stood for None; None
+    if that is a number, which is a seed.
+    """
+    seeds = [keyword.value for keyword in call.keywords if keyword.arg in _SEEDS]
+    given = [*call.args, *seeds]
+    if "=" in value or not given:
+        return _with_argument(text, call, value)
+    is_seed = isinstance(given[0], ast.Constant) and given[0].value is not None
+    return None if is_seed else Splice(*span(text, given[0]), value)
 
 
 def _with_argument(text: str, call: ast.Call, value: str) -> Splice:
     """Add an argument: after the others, or before them if it has no name."""
     if "=" not in value and call.keywords:
-        begin, _ = span(text, call.keywords[0])
-        return begin, begin, f"{value}, "
-    tokens = _tokens(text, call)
-    _, bracket_start, _ = tokens[-1]
-    before, _, last_end = tokens[-2]
+        start = span(text, call.keywords[0]).start
+        return Splice(start, start, f"{value}, ")
+    *_, last, bracket = _tokens(text, call)
     alone = call.args[0] if len(call.args) == 1 and not call.keywords else None
     if isinstance(alone, ast.GeneratorExp):
         # A generator that is the only argument shares the brackets of the call
-        begin, end = span(text, alone)
-        if end == bracket_start + 1:
-            return begin, end, f"({source_of(text, alone)}, {value})"
+        generator = span(text, alone)
+        if generator.end == bracket.end:
+            return Splice(*generator, f"({source_of(text, alone)}, {value})")
     if not call.args and not call.keywords:
-        return bracket_start, bracket_start, value
-    return last_end, last_end, f" {value}" if before == "," else f", {value}"
+        return Splice(bracket.start, bracket.start, value)
+    comma = "" if last.string == "," else ","
+    return Splice(last.end, last.end, f"{comma} {value}")
 
 
-def _tokens(text: str, node: ast.expr) -> list[tuple[str, int, int]]:
-    """Return (string, from, to) of the node's tokens, in bytes of ``text``, without comments and
-    line ends.
-    """
-    begin, _ = span(text, node)
-    source = source_of(text, node)
+def _tokens(text: str, node: ast.expr) -> list[Token]:
+    """Return the node's tokens, without comments and line ends."""
     # In brackets of our own: the lines of an expression need not be indented
-    lines = lines_of(f"({source})")
-    starts = [begin - 1]
-    for line in lines:
-        starts.append(starts[-1] + len(line.encode()))
+    lines = lines_of(f"({source_of(text, node)})")
+    starts = _line_starts(lines, span(text, node).start - 1)
 
     def place(position: tuple[int, int]) -> int:
         row, column = position
         return starts[row - 1] + len(lines[row - 1][:column].encode())
 
     left_out = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER)
-    read = iter(lines)
-    found = tokenize.generate_tokens(lambda: next(read, ""))
+    unread = iter(lines)
     tokens = [
-        (token.string, place(token.start), place(token.end))
-        for token in found
+        Token(token.string, place(token.start), place(token.end))
+        for token in tokenize.generate_tokens(lambda: next(unread, ""))
         if token.type not in left_out
     ]
     return tokens[1:-1]
@@ -260,48 +297,51 @@ def _tokens(text: str, node: ast.expr) -> list[tuple[str, int, int]]:
 _SEEDS = ("seed", "entropy")
 
 
-def _renamed_call(
-    text: str, call: ast.Call, form: str, start: int, end: int, seed: int
-) -> Splice | None:
+def _rename(text: str, call: ast.Call, form: str, seed: int) -> Splice | None:
+    """Call ``form`` instead; a form with a bracket replaces the arguments too."""
+    whole = span(text, call)
     if "{arguments}" in form:
         if not call.args:
             return None
-        first, last = span(text, call.args[0])
-        return start, end, form.format(arguments=text.encode()[first:last].decode())
-    _, name_end = span(text, call.func)
-    begin = name_end - len(last_name(call.func).encode())
-    return (begin, end, form.format(seed=seed)) if form.endswith(")") else (begin, name_end, form)
+        return Splice(*whole, form.format(arguments=source_of(text, call.args[0])))
+    name_end = span(text, call.func).end
+    name_start = name_end - len(last_name(call.func).encode())
+    if form.endswith(")"):
+        return Splice(name_start, whole.end, form.format(seed=seed))
+    return Splice(name_start, name_end, form)
 
 
-def _set(text: str, call: ast.Call, name: str, value: str | None) -> Splice | None:
+def _set_keyword(text: str, call: ast.Call, name: str, value: str | None) -> Splice | None:
     """Give the keyword ``name`` of the call another value; remove it if ``value`` is None."""
-    content = text.encode()
-    keyword = next((one for one in call.keywords if one.arg == name), None)
+    keyword = next((keyword for keyword in call.keywords if keyword.arg == name), None)
     if keyword is None:
         return None
     start, end = span(text, keyword)
     if value is not None:
-        return start, end, f"{name}={value}"
-    tokens = _tokens(text, call)
-    following = next(token for token in tokens if token[1] >= end)
-    if following[0] == ",":
-        behind = content[following[2] :]
-        spaces = len(behind) - len(behind.lstrip(b" "))
-        return start, following[2] + spaces, ""
-    before, comma, _ = [token for token in tokens if token[2] <= start][-1]
-    only_spaces = not content[comma + 1 : start].strip()
-    return comma if before == "," and only_spaces else start, end, ""
+        return Splice(start, end, f"{name}={value}")
+    content, tokens = text.encode(), _tokens(text, call)
+    following = next(token for token in tokens if token.start >= end)
+    if following.string == ",":
+        rest = content[following.end :]
+        spaces = len(rest) - len(rest.lstrip(b" "))
+        return Splice(start, following.end + spaces, "")
+    before = [token for token in tokens if token.end <= start][-1]
+    if before.string == "," and not content[before.end : start].strip():
+        return Splice(before.start, end, "")
+    return Splice(start, end, "")
 
 
-def span(text: str, node: ast.expr | ast.keyword) -> tuple[int, int]:
-    """Return the place of the node, in bytes of UTF-8."""
-    starts = [0]
-    for line in lines_of(text):
-        starts.append(starts[-1] + len(line.encode()))
+def span(text: str, node: ast.expr | ast.keyword) -> Span:
+    """Return the place of a node."""
+    starts = _line_starts(lines_of(text))
     assert node.end_lineno is not None and node.end_col_offset is not None
-    return starts[node.lineno - 1] + node.col_offset, starts[
-        node.end_lineno - 1
-    ] + node.end_col_offset
+    start = starts[node.lineno - 1] + node.col_offset
+    return Span(start, starts[node.end_lineno - 1] + node.end_col_offset)
+
+
+def _line_starts(lines: Sequence[str], first: int = 0) -> list[int]:
+    """Return where each line starts, in bytes, if the first one starts at ``first``."""
+    return list(accumulate((len(line.encode()) for line in lines), initial=first))
 
 
 def splice(text: str, splices: Iterable[Splice]) -> str:
@@ -330,9 +370,11 @@ def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
         return []
     names = _names_of_sets(tree)
     iterated = list(_iterated(tree))
-    sets = [one for one in iterated if _is_set(one, names)]
+    sets = [node for node in iterated if _is_set(node, names)]
     others = [
-        one for one in iterated if isinstance(one, (ast.Name, ast.Attribute)) and one not in sets
+        node
+        for node in iterated
+        if isinstance(node, (ast.Name, ast.Attribute)) and node not in sets
     ]
     calls = [
         node
@@ -342,11 +384,8 @@ def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
         and node.func.id == "hash"
         and len(node.args) == 1
     ]
-    return [*_in_order(calls), *_in_order(sets), *(_in_order(others) if unknown else [])]
-
-
-def _in_order(found: Iterable[ast.expr]) -> list[ast.expr]:
-    return sorted(found, key=lambda one: (one.lineno, one.col_offset))
+    kinds = [calls, sets, others] if unknown else [calls, sets]
+    return [node for nodes in kinds for node in sorted(nodes, key=_place)]
 
 
 def _iterated(tree: ast.Module) -> Iterable[ast.expr]:
@@ -416,23 +455,22 @@ def last_name(function: ast.expr) -> str:
     return function.id if isinstance(function, ast.Name) else ""
 
 
-def without_hash_seed(text: str, found: Sequence[ast.expr]) -> str:
+def without_hash_seed(text: str, expressions: Sequence[ast.expr]) -> str:
     """Return ``text`` with these expressions made independent of the hash seed: sets are sorted,
     ``hash`` is replaced by a checksum.
     """
-    splices, imported = [], False
-    for node in found:
+    splices, needs_zlib = [], False
+    for node in expressions:
         if isinstance(node, ast.Call) and last_name(node.func) == "hash":
-            splices.append(
-                (*span(text, node), f"zlib.crc32(repr({source_of(text, node.args[0])}).encode())")
-            )
-            imported = True
+            new = f"zlib.crc32(repr({source_of(text, node.args[0])}).encode())"
+            needs_zlib = True
         else:
-            splices.append((*span(text, node), f"sorted({source_of(text, node)})"))
+            new = f"sorted({source_of(text, node)})"
+        splices.append(Splice(*span(text, node), new))
     changed = splice(text, splices)
-    return (
-        insert(changed, ast.parse(changed), ["import zlib"], ()) or changed if imported else changed
-    )
+    if needs_zlib:
+        return insert(changed, ast.parse(changed), ["import zlib"], ()) or changed
+    return changed
 
 
 def source_of(text: str, node: ast.expr) -> str:

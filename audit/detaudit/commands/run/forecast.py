@@ -9,12 +9,12 @@ from detaudit.core.durations import duration
 from detaudit.core.events import Expected
 
 #: Runs of the search, as measured on the programs of the corpus, and of timing the pins.
-SEARCH, TIMING = 44, 20
-#: Recorded runs are followed by one unrecorded pair, and by one run that starts with the files of
-#: the first.
-UNRECORDED, AGAIN = 2, 1
+SEARCH_RUNS, TIMING_RUNS = 44, 20
+#: After the first comparison: one unrecorded pair, and one run that starts with the files of the
+#: first.
+CHECKING_RUNS = 2 + 1
 #: How much longer a run takes beside other runs, as a factor.
-BESIDE = 1.4
+SLOWDOWN = 1.4
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,8 @@ class Forecast:
     matching: int
     differing: int
 
-    @classmethod
-    def of(cls, pairs: int, search: bool, timed: bool) -> "Forecast":
-        """Create the forecast for ``pairs`` of unchanged runs; ``search`` says whether causes are
-        searched for, ``timed`` whether pins are timed.
-        """
-        first = 2 * pairs
-        matching = first + UNRECORDED + AGAIN + (len(VARIATIONS) if search else 0)
-        differing = first + UNRECORDED + AGAIN + (SEARCH if search else 0)
-        return cls(first, matching, differing + (TIMING if search and timed else 0))
-
-    def before(self, title: str) -> str:
-        """Return the first line of the command."""
+    def announcement(self, title: str) -> str:
+        """Return the first line of the command, before the first run."""
         if self.matching >= self.differing:
             return f"Running {title} {self.matching} times to see whether its runs match"
         return (
@@ -46,21 +36,36 @@ class Forecast:
             f"{self.differing} times if they differ and the cause is searched for"
         )
 
-    def after(self, seconds: float, jobs: int) -> str:
+    def estimate(self, seconds: float, jobs: int) -> str:
         """Return the sentence after the first run, which took ``seconds``."""
         matching = _seconds(self.matching, seconds, jobs)
-        one = f"One run takes {duration(seconds)}, so the audit takes about {duration(matching)} if runs match"
+        sentence = f"One run takes {duration(seconds)}, so the audit takes about {duration(matching)} if runs match"
         if self.matching >= self.differing:
-            return f"{one}."
+            return f"{sentence}."
         differing = _seconds(self.differing, seconds, jobs)
-        return f"{one}, and up to {duration(differing)} if they differ."
+        return f"{sentence}, and up to {duration(differing)} if they differ."
 
-    def expected(self, seconds: float, jobs: int, done: int, differs: bool) -> Expected:
-        """Return what is left to do after ``done`` runs."""
+    def expected(self, seconds: float, jobs: int, ended: int, differs: bool) -> Expected:
+        """Return the expected size of the audit after ``ended`` runs."""
         runs = self.differing if differs else self.matching
-        return Expected(runs, _seconds(max(0, runs - done), seconds, jobs))
+        return Expected(runs, _seconds(max(0, runs - ended), seconds, jobs))
+
+
+def predict(pairs: int, search: bool, timed: bool) -> Forecast:
+    """Return the forecast for ``pairs`` of unchanged runs; ``search`` says whether causes are
+    searched for, ``timed`` whether pins are timed.
+    """
+    first = 2 * pairs
+    matching = differing = first + CHECKING_RUNS
+    if search:
+        matching += len(VARIATIONS)
+        differing += SEARCH_RUNS
+    if search and timed:
+        differing += TIMING_RUNS
+    return Forecast(first, matching, differing)
 
 
 def _seconds(runs: int, seconds: float, jobs: int) -> float:
     """Return the wall time of ``runs``, of which ``jobs`` run at a time."""
-    return runs * seconds * (BESIDE if jobs > 1 else 1.0) / max(1, jobs)
+    slowdown = SLOWDOWN if jobs > 1 else 1.0
+    return runs * seconds * slowdown / max(1, jobs)

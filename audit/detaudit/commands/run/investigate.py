@@ -8,7 +8,7 @@ from dataclasses import replace
 from detaudit.commands.run import attribute, failures, leftovers, vary
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
-from detaudit.commands.run.forecast import Forecast
+from detaudit.commands.run.forecast import predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
@@ -184,9 +184,9 @@ def _repeat(
     seconds = first.outcome.seconds
     wanted = case.pairs or _pairs_for(seconds)
     timed = seconds < SHORT if case.cost is None else case.cost
-    forecast = Forecast.of(wanted, case.search, timed)
+    forecast = predict(wanted, case.search, timed)
     if first.outcome.completed:
-        case.emit(Notice(forecast.after(seconds, case.jobs())))
+        case.emit(Notice(forecast.estimate(seconds, case.jobs())))
         case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=False))
     short = first.outcome.seconds < PAIRS[0][0]
     case = replace(case, most=MOST if short else MOST_OF_LONG)

@@ -20,7 +20,7 @@ from detaudit.commands.run import trackers
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
-from detaudit.commands.run.forecast import Forecast
+from detaudit.commands.run.forecast import Forecast, predict
 from detaudit.commands.run.investigate import PAIRS, investigate
 from detaudit.commands.run.program import (
     Pace,
@@ -41,7 +41,7 @@ from detaudit.execution import resume as resume_file
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
-from detaudit.execution.limits import RUN_SECONDS, Limits, spent
+from detaudit.execution.limits import RUN_SECONDS, Limits, parse_budget
 from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
@@ -82,8 +82,10 @@ class Options:
     search: bool = True
 
 
-def stop(given: str | None) -> str | None:
-    """Check ``--stop-after``: a number of steps, or of seconds with an ``s``. Raises UsageError."""
+def check_stop_after(given: str | None) -> str | None:
+    """Return ``--stop-after`` as it was given: a number of steps, or of seconds with an ``s``.
+    Raises UsageError.
+    """
     if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
@@ -95,7 +97,7 @@ def run(
     program: Program,
     options: Options,
     emit: Emit,
-    resume: str | None = None,
+    resume: str | Path | None = None,
     reports: Collection[Path] = (),
 ) -> RunAudit:
     """Investigate the program. If interrupted, return the findings so far, saved for ``resume``.
@@ -109,14 +111,14 @@ def run(
         if options.keep is not None and whole:
             # It is not resumed, and contains a digest of every variable
             (work.folder.path / resume_file.FILE).unlink(missing_ok=True)
-            problem = _keep(work.folder, Path(options.keep).absolute())
+            problem = _move_traces(work.folder, Path(options.keep).absolute())
             if problem:
                 emit(Notice(problem))
                 audit = replace(audit, notes=(*audit.notes, problem))
     return audit
 
 
-def _keep(work: Workspace, keep: Path) -> str:
+def _move_traces(work: Workspace, keep: Path) -> str:
     """Move the traces of an audit to ``keep``, which may be on another file system. Return why that
     failed, and where they are then; else an empty string.
     """
@@ -152,12 +154,12 @@ class _Run:
         self.written: set[str] = set()
 
     def audit(self) -> RunAudit:
-        before, choice, audit = {}, None, self._blank({})
+        files, choice, audit = {}, None, self._empty_audit({})
         with self.session.attended():
-            forecast = _forecast(self.options).before(self.program.title)
+            forecast = _forecast(self.options).announcement(self.program.title)
             rest = "Whatever it writes outside its folder is written in every run."
             self.emit(Notice(f"{forecast}. {rest}"))
-            before = listing(self.program.root)
+            files = listing(self.program.root)
             hello = ask(self.options.python)
             choice = choose(
                 self.program.root,
@@ -166,32 +168,35 @@ class _Run:
                 self.program.beside,
             )
             self.sandboxed = Sandboxed(choice.sandbox)
-            self.session.ending.callback(self._leave)
+            self.session.ending.callback(self._close_sandbox)
             self.runner = self._start(hello.fingerprints[0])
-            audit = self._blank(hello.facts)
-            self.emit(Notice(_announced(choice, self.program)))
-            self._go_on(hello, before)
-            audit = self._investigated(audit)
+            audit = self._empty_audit(hello.facts)
+            self.emit(Notice(_describe_isolation(choice, self.program)))
+            self._continue_saved(hello, files)
+            audit = self._investigate(audit)
             self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
         known = self.so_far[-1] if self.so_far else audit
+        failure = self.session.failure
         if self.session.interrupted:
-            audit = _cut(known, INTERRUPTED)
-        elif self.session.failure is not None:
-            audit = replace(
-                _cut(known, f"the audit ended ({self.session.failure.reason})"), own_fault=True
-            )
+            audit = _end_early(known, INTERRUPTED)
+        elif failure is not None:
+            audit = _end_early(known, f"the audit ended ({failure.reason})")
+            audit = replace(audit, own_fault=True)
         trials = self.session.trials()
         facts = {"framework": {"backend": backend_of(trials) or self.backend}}
+        isolation = Isolation()
+        if choice is not None:
+            isolation = self._isolation(choice, files, trials)
         audit = replace(
             audit,
-            output=_printed(trials),
+            output=_first_output(trials),
             notes=audit.notes + _notes(trials, self.options.online),
-            isolation=Isolation() if choice is None else self._isolation(choice, before, trials),
+            isolation=isolation,
             environment={**audit.environment, **facts},
         )
         return self.session.complete(audit)
 
-    def _blank(self, facts: Mapping[str, Any]) -> RunAudit:
+    def _empty_audit(self, facts: Mapping[str, Any]) -> RunAudit:
         return RunAudit(
             program=self.program.title,
             options={**asdict(self.options), "jobs": self.jobs},
@@ -202,7 +207,7 @@ class _Run:
             arguments=self.program.arguments,
         )
 
-    def _go_on(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
+    def _continue_saved(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
         """Continue with the runs of a saved audit of the same script."""
         options, program = self.options, self.program
         command = [program.title, str(program.cwd), str(program.root), *program.arguments]
@@ -225,14 +230,14 @@ class _Run:
                 if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
             },
         )
-        self.session.go_on(identity, _is_its_own, self.sandboxed.take_up)
-        self._remove_begun()
+        self.session.go_on(identity, _ended_by_script, self.sandboxed.take_up)
+        self._remove_unfinished()
 
     def _is_ours(self, name: str) -> bool:
         path = Path(os.path.realpath(self.program.root), name)
         return path in self.reports or path.is_relative_to(self.session.folder.path)
 
-    def _remove_begun(self) -> None:
+    def _remove_unfinished(self) -> None:
         """Remove the folders of runs that had begun and are not continued: their numbers are used
         again.
 
@@ -244,22 +249,21 @@ class _Run:
             if not any(folder.is_relative_to(path) for folder in folders):
                 tree.remove(path)
 
-    def _investigated(self, blank: RunAudit) -> RunAudit:
+    def _investigate(self, blank: RunAudit) -> RunAudit:
         """Return the findings of the investigation, or what was known when it ended early."""
-        known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
+        script_sources = base.script_sources().values()
+        known = {pin.id: pin for source in script_sources for pin in source.pins}
         self.so_far.append(blank)
         case = Case(
             program=self.program,
             unpinned=self._unpinned(),
             known=known,
-            sources=tuple(
-                source for source in base.script_sources().values() if source.script is not None
-            ),
+            sources=tuple(source for source in script_sources if source.script is not None),
             pins=self._pins(),
             pairs=self.options.pairs,
             search=self.options.search,
             emit=self.emit,
-            alone=self._alone,
+            alone=self._run_one_at_a_time,
             changed=lambda: tuple(sorted(self.written))[:MOST_NAMES],
             known_so_far=self.so_far.append,
             depth=self.options.depth,
@@ -270,21 +274,21 @@ class _Run:
         )
         why = "the budget ran out"
         try:
-            audit = self._found(case, blank)
+            audit = self._run_investigation(case, blank)
         except SandboxFailed as error:
             if not self.runner.finished:
                 raise
             audit, why = None, str(error).rstrip(".")
-        return audit if audit is not None else _cut(self.so_far[-1], why)
+        return audit if audit is not None else _end_early(self.so_far[-1], why)
 
-    def _found(self, case: Case, blank: RunAudit) -> RunAudit | None:
+    def _run_investigation(self, case: Case, blank: RunAudit) -> RunAudit | None:
         """Return the findings of the investigation; None if the budget is spent before.
 
         A resumed investigation may request a run that starts with a state that is no longer kept.
         Then that state is created again, and so is everything that depends on it.
         """
         try:
-            return self.session.ask(self._noting(investigate(case, blank)))
+            return self.session.ask(self._with_written_files(investigate(case, blank)))
         except StateGone:
             if self.session.saved is None:
                 raise
@@ -292,21 +296,21 @@ class _Run:
             Notice("The files that runs of the saved audit left are gone: these runs are repeated.")
         )
         self.session.go_back(self.sandboxed.begin_anew(self.runner.finished))
-        return self.session.ask(self._noting(investigate(case, blank)))
+        return self.session.ask(self._with_written_files(investigate(case, blank)))
 
-    def _noting(self, investigation: Investigation) -> Investigation:
-        """Run the investigation, and note the files that its runs wrote."""
+    def _with_written_files(self, investigation: Investigation) -> Investigation:
+        """Run the investigation, and add the files that its runs wrote to ``written``."""
         try:
-            wanted = next(investigation)
+            trials = next(investigation)
             while True:
-                found = yield wanted
-                for run in found.values():
+                finished = yield trials
+                for run in finished.values():
                     self.written.update(written_by(run))
-                wanted = investigation.send(found)
+                trials = investigation.send(finished)
         except StopIteration as end:
             return end.value
 
-    def _leave(self) -> None:
+    def _close_sandbox(self) -> None:
         """Leave the user's folder as it was."""
         sandbox = self.sandboxed.sandbox
         try:
@@ -325,12 +329,10 @@ class _Run:
     def _isolation(
         self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]
     ) -> Isolation:
-        elsewhere = {
-            path
-            for trial in trials
-            if trial.trace is not None
-            for path in trial.trace.measures.files.elsewhere
-        }
+        elsewhere: set[str] = set()
+        for trial in trials:
+            if trial.trace is not None:
+                elsewhere.update(trial.trace.measures.files.elsewhere)
         after = listing(self.program.root)
         changed = sorted(
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
@@ -366,7 +368,7 @@ class _Run:
         control.mkdir(exist_ok=True)
         return self.session.start(
             Interpreter(self.options.python, self.backend, fork=False),
-            Limits(jobs, self.options.timeout, *spent(self.options.budget)),
+            Limits(jobs, self.options.timeout, *parse_budget(self.options.budget)),
             control,
             self._environment(),
             fingerprint=fingerprint,
@@ -380,12 +382,12 @@ class _Run:
 
     def _environment(self) -> dict[str, str]:
         """Return the user's own environment, because the user's program is run."""
-        own = dict(os.environ)
+        variables = dict(os.environ)
         if self.options.device == "cpu":
-            own["CUDA_VISIBLE_DEVICES"] = "-1"
+            variables["CUDA_VISIBLE_DEVICES"] = "-1"
         if self.options.backend is not None:
-            own["KERAS_BACKEND"] = self.options.backend
-        return own
+            variables["KERAS_BACKEND"] = self.options.backend
+        return variables
 
     def _unpinned(self) -> Condition:
         orders = Orders(every=self.options.every)
@@ -408,18 +410,18 @@ class _Run:
             pins.remove("hash-seed")  # the user's own environment pins it
         return tuple(pins)
 
-    def _alone(self) -> None:
+    def _run_one_at_a_time(self) -> None:
         """Do not run trials side by side if some write where others read."""
         self.runner.limits = replace(self.runner.limits, jobs=1)
 
 
-def _is_its_own(outcome: Outcome) -> bool:
+def _ended_by_script(outcome: Outcome) -> bool:
     """Whether the script itself ended the run; otherwise another run might end differently."""
     ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
     return ended and not any(name in outcome.reason for name in FROM_OUTSIDE)
 
 
-def _cut(so_far: RunAudit, why: str) -> RunAudit:
+def _end_early(so_far: RunAudit, why: str) -> RunAudit:
     """Return what was known when the investigation ended early."""
     if so_far.reproducible is None:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
@@ -470,19 +472,20 @@ def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
     return (sentence,)
 
 
-def _printed(trials: Sequence[Finished]) -> str:
+def _first_output(trials: Sequence[Finished]) -> str:
     """Return what the first run wrote to its standard output, at most a megabyte of it."""
     first = trials[0].trace if trials else None
     return first.stdout(1_000_000).decode("utf-8", "replace") if first is not None else ""
 
 
 def _forecast(options: Options) -> Forecast:
-    """Report how often the program will run, before the first run."""
-    return Forecast.of(options.pairs or PAIRS[0][1], options.search, options.cost is not False)
+    """Return how often the program will run, as far as it is known before the first run."""
+    timed = options.cost is not False
+    return predict(options.pairs or PAIRS[0][1], options.search, timed)
 
 
-def _announced(choice: Choice, program: Program) -> str:
-    """Report how the user's folder is protected, before the first run."""
+def _describe_isolation(choice: Choice, program: Program) -> str:
+    """Return the sentences on how the user's folder is protected, before the first run."""
     kind, root = choice.sandbox.kind, program.root
     if kind == OVERLAY:
         return "Each run sees its folder through an overlay: what it writes there is discarded."

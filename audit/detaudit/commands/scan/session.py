@@ -19,7 +19,7 @@ from detaudit.core.verdict import ERROR, Verdict
 from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
-from detaudit.execution.limits import TRIAL_SECONDS, Limits, spent
+from detaudit.execution.limits import TRIAL_SECONDS, Limits, parse_budget
 from detaudit.execution.runner import default_jobs
 from detaudit.machine import gpu, system, variables
 from detaudit.registry import base, recipes
@@ -78,7 +78,7 @@ class _Scan:
         fork = not (options.isolate or self.on_gpu)
         self.runner = work.start_nests(
             Interpreter(options.python, self.backend, fork, options.probes),
-            Limits(options.jobs or default_jobs(), options.timeout, *spent(options.budget)),
+            Limits(options.jobs or default_jobs(), options.timeout, *parse_budget(options.budget)),
         )
         self._choose_base(self.on_gpu)
 

@@ -267,6 +267,8 @@ _NO_VALUE = frozenset(
 )
 #: A call, a lookup, an attribute: the value is elsewhere.
 _EXPRESSION = re.compile(r"[A-Za-z_][\w.]*[\[(].*|(?:self|cls|args?|cfg|config|os)\.\w[\w.]*")
+#: The beginning of a string literal; its quotes may be escaped.
+_OPENING = re.compile(r"""[rbfuRBFU]{0,2}(?P<quote>\\*(?:"{3}|'{3}|["'`]))""")
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*")
 _PATH = re.compile(r"(?:~|\.{0,2})/[\w.@-]+(?:/[\w.@-]+)*/?")
 
@@ -280,7 +282,7 @@ def looks_secret(value: str) -> bool:
 
 def mask_named(name: str, value: str) -> str:
     """Return ``value``, or :data:`MARK` if its ``name`` indicates a secret."""
-    return MARK if says_secret(name) and _gives_away(name, repr(value)) else value
+    return MARK if says_secret(name) and _is_secret_value(name, repr(value)) else value
 
 
 @lru_cache(maxsize=2048)
@@ -288,66 +290,66 @@ def mask(text: str) -> str:
     """Return ``text`` with :data:`MARK` in place of everything that looks like a secret."""
     if len(text) < 3:
         return text
-    text = _KEY_BLOCK.sub(_cover, text)
+    text = _KEY_BLOCK.sub(_mask_whole, text)
     if "-----END " in text:
-        text = _KEY_BLOCK_END.sub(_cover, text)
+        text = _KEY_BLOCK_END.sub(_mask_whole, text)
     text = _HOOK.sub(rf"\1{MARK}", text)
     text = _TOKEN.sub(MARK, text)
     text = _CUT_TOKEN.sub(MARK, text)
     if "://" in text:
-        text = _USER.sub(_covered(_is_user), text)
-        text = _FORMATTED_USER.sub(_covered(_is_user), text)
+        text = _USER.sub(_masking(_is_user), text)
+        text = _FORMATTED_USER.sub(_masking(_is_user), text)
     for form in (_HEADER, _PARAMETER, _ELEMENT):
-        text = form.sub(_covered(_is_named), text)
+        text = form.sub(_masking(_is_named), text)
     for form in (_CALL, _AUTH_PAIR):
-        text = form.sub(_strings_covered, text)
+        text = form.sub(_mask_strings, text)
     literals = (_CURL, _BEARER, _CALL_WITH_KEY, _KEY_OF_USER, _CONNECT, _SHORT_OPTION)
     for form in literals:
-        text = form.sub(_covered(_is_literal), text)
-    text = _assignments_covered(text)
+        text = form.sub(_masking(_is_literal), text)
+    text = _mask_assignments(text)
     for form in _NAMES_AND_VALUES:
-        text = form.sub(_covered(_is_assigned), text)
-    text = _LIST.sub(_list_covered, text)
-    return _WORD.sub(lambda found: MARK if _is_random(found[0]) else found[0], text)
+        text = form.sub(_masking(_is_assigned), text)
+    text = _LIST.sub(_mask_list, text)
+    return _WORD.sub(_mask_random, text)
 
 
-def _assignments_covered(text: str) -> str:
+def _mask_assignments(text: str) -> str:
     """Return ``text`` without the values of names that indicate a secret. A value that is not a
     secret is searched again, because it may contain another assignment.
     """
     parts, place = [], 0
-    while (found := _ASSIGNED.search(text, place)) is not None:
-        end = found.end("name")
-        parts.append(text[place:end])
-        place = end
-        value = _VALUE.match(text, found.end()) if says_secret(found["name"]) else None
-        if value is not None and _gives_away(found["name"], value["value"], bool(found["option"])):
-            parts += [text[place : value.start("value")], _hidden(value["value"])]
+    while (match := _ASSIGNED.search(text, place)) is not None:
+        name, is_option = match["name"], bool(match["option"])
+        parts.append(text[place : match.end("name")])
+        place = match.end("name")
+        value = _VALUE.match(text, match.end()) if says_secret(name) else None
+        if value is not None and _is_secret_value(name, value["value"], is_option):
+            parts += [text[place : value.start("value")], _mask_quoted(value["value"])]
             place = value.end()
     return "".join([*parts, text[place:]])
 
 
-# Whether what a form has found is a secret --------------------------------------------------------
+# Whether a match is a secret ----------------------------------------------------------------------
 
 
-def _is_named(found: re.Match[str]) -> bool:
-    name = found["name"]
-    return (says_secret(name) or name.lower() in _PARAMETERS) and _is_literal(found)
+def _is_named(match: re.Match[str]) -> bool:
+    name = match["name"]
+    return (says_secret(name) or name.lower() in _PARAMETERS) and _is_literal(match)
 
 
-def _is_literal(found: re.Match[str]) -> bool:
-    return not _is_empty(_content(found["value"]))
+def _is_literal(match: re.Match[str]) -> bool:
+    return not _is_empty(_content(match["value"]))
 
 
-def _is_user(found: re.Match[str]) -> bool:
-    return found["value"] not in ("", "git") and not found["value"].startswith("<")
+def _is_user(match: re.Match[str]) -> bool:
+    return match["value"] not in ("", "git") and not match["value"].startswith("<")
 
 
-def _is_assigned(found: re.Match[str]) -> bool:
-    return says_secret(found["name"]) and _gives_away(found["name"], found["value"])
+def _is_assigned(match: re.Match[str]) -> bool:
+    return says_secret(match["name"]) and _is_secret_value(match["name"], match["value"])
 
 
-def _gives_away(name: str, value: str, is_option: bool = False) -> bool:
+def _is_secret_value(name: str, value: str, is_option: bool = False) -> bool:
     """Whether ``value`` of a ``name`` that indicates a secret is one, and does not only refer to
     one.
     """
@@ -356,14 +358,14 @@ def _gives_away(name: str, value: str, is_option: bool = False) -> bool:
         return False
     if value != content:
         return not says_weakly(name) or len(content) >= 6 or any(map(str.isdigit, content))
-    if _leads_elsewhere(name, content):
+    if _refers_elsewhere(name, content):
         return False
     if says_weakly(name) and not is_option and not name.isupper():
         return len(content) >= 16 or (not content.isdigit() and any(map(str.isdigit, content)))
     return True
 
 
-def _leads_elsewhere(name: str, content: str) -> bool:
+def _refers_elsewhere(name: str, content: str) -> bool:
     """Whether a value without quotes is a word of a sentence, the type of the name, its own name,
     an expression, or a path.
     """
@@ -387,60 +389,57 @@ def _is_empty(content: str) -> bool:
 
 def _content(value: str) -> str:
     """Return the text within quotes, if there are any."""
-    found = re.match(r"""[rbfuRBFU]{0,2}(\\*(?:"{3}|'{3}|["'`]))""", value)
-    if found is None:
+    opening = _OPENING.match(value)
+    if opening is None:
         return value
-    return value[found.end() :].removesuffix(found[1])
+    return value[opening.end() :].removesuffix(opening["quote"])
 
 
-# Covering it --------------------------------------------------------------------------------------
+# Masking it ---------------------------------------------------------------------------------------
 
 
-def _covered(is_secret: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[str]], str]:
-    """Return what replaces a match: the same text, with its group ``value`` hidden if that is a
+def _masking(is_secret: Callable[[re.Match[str]], bool]) -> Callable[[re.Match[str]], str]:
+    """Return the function that replaces a match: it masks its group ``value`` if that is a
     secret.
     """
 
-    def replaced(found: re.Match[str]) -> str:
-        if not is_secret(found):
-            return found[0]
-        before, after = (place - found.start() for place in found.span("value"))
-        return found[0][:before] + _hidden(found["value"]) + found[0][after:]
+    def replace(match: re.Match[str]) -> str:
+        if not is_secret(match):
+            return match[0]
+        before, after = (place - match.start() for place in match.span("value"))
+        return match[0][:before] + _mask_quoted(match["value"]) + match[0][after:]
 
-    return replaced
+    return replace
 
 
-def _hidden(value: str) -> str:
+def _mask_quoted(value: str) -> str:
     """Return :data:`MARK` within the quotes of ``value``."""
-    found = re.match(r"""([rbfuRBFU]{0,2})(\\*(?:"{3}|'{3}|["'`]))""", value)
-    if found is None:
+    opening = _OPENING.match(value)
+    if opening is None:
         return blank(value)
-    content = value[found.end() :]
-    closes = content.endswith(found[2])
-    inner = content.removesuffix(found[2]) if closes else content
-    return found[0] + blank(inner) + (found[2] if closes else "")
+    quote, rest = opening["quote"], value[opening.end() :]
+    closing = quote if rest.endswith(quote) else ""
+    return opening[0] + blank(rest.removesuffix(quote)) + closing
 
 
-def _strings_covered(found: re.Match[str]) -> str:
-    """Return a call with all strings hidden that have no name, or a name that indicates a
-    secret.
-    """
-    before = found.start("value") - found.start()
-    return found[0][:before] + _STRING.sub(_covered(_is_literal), found["value"])
+def _mask_strings(match: re.Match[str]) -> str:
+    """Return a call with its strings masked, except those after the name of an argument."""
+    before = match.start("value") - match.start()
+    return match[0][:before] + _STRING.sub(_masking(_is_literal), match["value"])
 
 
-def _list_covered(found: re.Match[str]) -> str:
-    """Return a list with its strings hidden, if its name indicates a secret."""
-    is_secret = says_secret(found["name"]) and not says_weakly(found["name"])
-    return _strings_covered(found) if is_secret else found[0]
+def _mask_list(match: re.Match[str]) -> str:
+    """Return a list with its strings masked, if its name indicates a secret."""
+    is_secret = says_secret(match["name"]) and not says_weakly(match["name"])
+    return _mask_strings(match) if is_secret else match[0]
 
 
-def _cover(found: re.Match[str]) -> str:
-    return blank(found[0])
+def _mask_whole(match: re.Match[str]) -> str:
+    return blank(match[0])
 
 
 def blank(text: str) -> str:
-    """Return the mark in each line of ``text``, after the sign of a diff's line."""
+    """Return the mark in place of each line of ``text``, after the sign of a diff's line."""
     _first, *others = text.split("\n")
     signs = (line[:1] if re.match("(?!-----[A-Z])[ +-]", line) else "" for line in others)
     return "\n".join([MARK, *(f"{sign}{MARK}" for sign in signs)])
@@ -452,6 +451,10 @@ _SEAMS = re.compile(r"[\s=,:;/\\\"'._()\[\]{}-]+")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _HEX = re.compile(r"(?:0x)?[0-9a-f]+|[0-9A-F]+")
 _CHANGE = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Za-z])\d|(?<=\d)[A-Za-z]")
+
+
+def _mask_random(match: re.Match[str]) -> str:
+    return MARK if _is_random(match[0]) else match[0]
 
 
 def _is_random(word: str) -> bool:
@@ -466,13 +469,14 @@ def _is_random(word: str) -> bool:
     if not _has(stripped, r"\d") or not _has(stripped, "[A-Za-z]") or _entropy(stripped) < 3.5:
         return False
     changes = len(_CHANGE.findall(stripped)) / len(stripped)
+    if changes <= 0.25:
+        return False
     pieces = re.split("[/_-]", word.strip("=_-"))
-    if len(pieces) > 1:
-        mixed = (
-            _has(stripped, "[a-z]") and _has(stripped, "[A-Z]") and len(stripped) / len(pieces) >= 8
-        )
-        return mixed and changes > 0.25 and not _has(stripped, "[a-z]{6}|[A-Z]{6}")
-    return changes > 0.25
+    if len(pieces) == 1:
+        return True
+    has_both_cases = _has(stripped, "[a-z]") and _has(stripped, "[A-Z]")
+    has_words = _has(stripped, "[a-z]{6}|[A-Z]{6}")
+    return has_both_cases and not has_words and len(stripped) / len(pieces) >= 8
 
 
 def _is_mixed(word: str) -> bool:

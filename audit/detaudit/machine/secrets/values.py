@@ -69,19 +69,14 @@ def collect(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> tu
     """Return the values of variables and options whose names indicate a secret, the longest
     first.
     """
-    found = {
-        value
-        for name, value in environment.items()
-        if (says_secret(name) and not _is_harmless(value)) or _PERSONAL.fullmatch(name)
-    }
-    found |= {value for value in _given(arguments) if not _is_harmless(value)}
-    spellings = {one for value in found for one in _spellings(value.strip())}
-    return tuple(
-        sorted(
-            (one for one in spellings if len(one) >= SHORTEST and one.lower() not in _OURS),
-            key=lambda one: (-len(one), one),
-        )
-    )
+    personal = [value for name, value in environment.items() if _PERSONAL.fullmatch(name)]
+    secrets = [value for name, value in environment.items() if says_secret(name)]
+    secrets += _secret_arguments(arguments)
+    spellings: set[str] = set()
+    for value in (*personal, *(secret for secret in secrets if not _is_harmless(secret))):
+        spellings |= _spellings(value.strip())
+    masked = (text for text in spellings if len(text) >= SHORTEST and text.lower() not in _OURS)
+    return tuple(sorted(masked, key=lambda text: (-len(text), text)))
 
 
 def mask_values(text: str, values: Iterable[str]) -> str:
@@ -90,12 +85,12 @@ def mask_values(text: str, values: Iterable[str]) -> str:
     """
     for value in values:
         if value in text:
-            text = _anywhere(value).sub(lambda found: blank(found[0]), text)
-        text = _without_rest(text, value)
+            text = _pattern(value).sub(lambda match: blank(match[0]), text)
+        text = _mask_cut_value(text, value)
     return text
 
 
-def _given(arguments: Sequence[str]) -> Iterator[str]:
+def _secret_arguments(arguments: Sequence[str]) -> Iterator[str]:
     """Return the values of options whose names indicate a secret: ``--password x``,
     ``--password=x``, ``password=x``.
     """
@@ -131,13 +126,13 @@ def _spellings(value: str) -> set[str]:
     }
 
 
-def _anywhere(value: str) -> re.Pattern[str]:
+def _pattern(value: str) -> re.Pattern[str]:
     if len(value) >= _INSIDE:
         return re.compile(re.escape(value))
     return re.compile(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])")
 
 
-def _without_rest(text: str, value: str) -> str:
+def _mask_cut_value(text: str, value: str) -> str:
     """Return ``text`` without the beginning of ``value`` before the ellipsis of a text that was
     cut.
     """

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from detaudit.cli.options import (
     Json,
@@ -18,12 +17,13 @@ from detaudit.cli.options import (
     interpreter_path,
 )
 from detaudit.cli.output import (
+    Screen,
     documented,
     hand_over,
-    print_how_to_continue,
+    report_targets,
     reports,
-    until_written,
 )
+from detaudit.cli.resumption import print_how_to_continue
 
 EXAMPLE = "Example: detaudit again --seed 3"
 
@@ -48,7 +48,6 @@ def again_command(
     verbose: Verbose = False,
 ) -> None:
     """Train one tiny model twice with everything pinned: do the two trials match?"""
-    from detaudit.cli.progress import Drawing
     from detaudit.commands.again import session
     from detaudit.commands.again.conclusion import conclude
     from detaudit.report import write
@@ -58,14 +57,15 @@ def again_command(
     folder = None if probes is None else str(probes.absolute())
     path = interpreter_path(python)
     options = session.Options(path, backend, seed, folder, procedure, tuple(pin))
-    targets = {"json": json, "markdown": markdown, "junit": junit}
+    targets = report_targets(json, markdown, junit)
     for path in targets.values():
         write.check_target(path)
-    with Drawing(Console(stderr=True)) as drawing:
-        audit = session.run(options, until_written(drawing), str(resume) if resume else None)
+    screen = Screen.set_up(verbose)
+    with screen.progress() as emit:
+        audit = session.run(options, emit, resume)
     document = documented(
         lambda found: common.document(v1.AgainReport, found, conclude(found)), audit
     )
-    code = hand_over(document, reports(document, targets), verbose)
+    code = hand_over(document, reports(document, targets), screen)
     print_how_to_continue(audit)
     raise typer.Exit(code)

@@ -1,6 +1,7 @@
 """One ``detaudit again``: two trials of one condition, compared."""
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from detaudit.commands.again.findings import AgainAudit
 from detaudit.core.condition import Condition, pair
@@ -35,7 +36,7 @@ def twice(condition: Condition) -> Experiment[Tally]:
     return tally(condition, [trials], finished)
 
 
-def run(options: Options, emit: Emit, resume: str | None = None) -> AgainAudit:
+def run(options: Options, emit: Emit, resume: str | Path | None = None) -> AgainAudit:
     """Raises UsageError and EnvironmentUnusable; an interruption gives what had been found."""
     condition = base.base_condition(options.backend, "cpu", options.seed)
     condition = replace(condition, procedure=options.procedure)

@@ -3,7 +3,7 @@
 import shlex
 
 import pytest
-from detaudit.cli import going_on
+from detaudit.cli import resumption
 
 
 @pytest.mark.parametrize(
@@ -30,14 +30,14 @@ from detaudit.cli import going_on
     ],
 )
 def test_every_option_that_was_given_is_in_the_line(given, program, expected):
-    line = going_on.command_line(shlex.split(given), {"--resume": "/tmp/a b"}, program)
+    line = resumption.command_line(shlex.split(given), {"--resume": "/tmp/a b"}, program)
     assert line == expected
 
 
 def test_of_several_scans_the_one_that_was_interrupted_goes_on():
     given = shlex.split("scan --backend all --json out.json --quick")
     options = {"--resume": "/r", "--backend": "jax", "--json": "out-jax.json"}
-    assert going_on.command_line(given, options) == (
+    assert resumption.command_line(given, options) == (
         "detaudit scan --resume /r --backend jax --json out-jax.json --quick"
     )
 
@@ -47,8 +47,8 @@ def test_the_command_is_started_as_it_was(monkeypatch, tmp_path):
     command.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.argv", [str(command)])
-    assert going_on.how_it_was_started() == "detaudit"
+    assert resumption.current_invocation() == "detaudit"
     monkeypatch.setattr("sys.argv", [".venv/bin/detaudit"])
-    assert going_on.how_it_was_started() == ".venv/bin/detaudit"
+    assert resumption.current_invocation() == ".venv/bin/detaudit"
     monkeypatch.setattr("sys.argv", ["/lib/detaudit/__main__.py"])
-    assert going_on.how_it_was_started().endswith(" -m detaudit")
+    assert resumption.current_invocation().endswith(" -m detaudit")
