@@ -99,13 +99,34 @@ def test_a_key_of_the_table_that_is_no_option_is_refused_with_the_nearest(taken)
         ("[tool.detaudit.run]\njson = true\n", "one value"),
         ('[tool.detaudit.scan]\nonly = "xla"\n', "a list"),
         ("[tool.detaudit.run\n", "not valid TOML"),
+        ("[tool.detaudit.run]\npairs = 1.5\n", "a whole number, not 1.5"),
+        ("[tool.detaudit.run]\njson = 5\n", "a path, not 5"),
+        ('[tool.detaudit.run]\nkeep = ""\n', "a path, not ''"),
+        ("[tool.detaudit]\nrun = 1\n", "'run' is 1"),
+        ("[tool]\ndetaudit = 1\n", "tool.detaudit is 1"),
+        ("[tool]\ndetaudit.run.serch = false\n", "Did you mean search?"),
     ):
         with pytest.raises(UsageError, match=said):
             taken("scan", toml=toml)
 
 
 def test_a_broken_file_of_others_stops_no_audit(taken):
-    assert taken("scan", toml="[tool.other\n")[1] == ""
+    for text in ("[tool.other\n", "[project\ndependencies = ['detaudit']\n", "tool = 'detaudit'\n"):
+        assert taken("scan", toml=text)[1] == ""
+
+
+def test_of_flags_that_exclude_each_other_the_nearer_one_is_meant(taken):
+    toml = "[tool.detaudit.scan]\nquick = true\nquiet = true\nstrict = true\n"
+    options, message = taken("scan", "--full", "-v", toml=toml)
+    assert (options["quick"], options["full"]) == (False, True)
+    assert (options["quiet"], options["verbose"]) == (False, True)
+    assert message.endswith("pyproject.toml: --strict")
+    options, _ = taken("scan", DETAUDIT_SCAN_FULL="1")
+    assert (options["quick"], options["full"]) == (False, True)
+    options, _ = taken("scan", "--full", DETAUDIT_SCAN_QUICK="1", toml="[tool.detaudit.scan]\n")
+    assert (options["quick"], options["full"]) == (False, True)
+    options, _ = taken("scan", "--full", "--quick")
+    assert (options["quick"], options["full"]) == (True, True)
 
 
 def test_the_nearest_table_counts_and_its_paths_start_at_its_file(taken, tmp_path, monkeypatch):
@@ -235,6 +256,18 @@ def test_the_log_goes_to_the_screen_and_to_a_file(tmp_path, capsys):
         assert capsys.readouterr().out == ""
         with pytest.raises(UsageError, match="log"):
             logs.set_up(Console(), False, tmp_path)
+    finally:
+        logs.set_up(Console(), False, None)
+
+
+def test_a_log_that_cannot_be_written_any_more_is_given_up_with_one_sentence(capsys):
+    log = logging.getLogger("detaudit.execution.runner")
+    try:
+        logs.set_up(Console(), False, Path("/dev/full"))
+        for _ in range(3):
+            log.info("trial 1 completed")
+        said = capsys.readouterr().err
+        assert said == "The log in /dev/full ends early: No space left on device.\n"
     finally:
         logs.set_up(Console(), False, None)
 

@@ -3,6 +3,7 @@
 """
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,23 @@ class Command(TyperCommand):
         found = settings.read(root, _working_folder())
         ctx.default_map = dict(found.values.get(self.name or "", {}))
         rest = super().parse_args(ctx, args)
+        overridden = settings.switch_off_overridden(ctx)
         if not ctx.params.get("quiet"):
-            self._tell(ctx, root, found)
+            self._tell(ctx, root, found, overridden)
         return rest
 
-    def _tell(self, ctx: typer.Context, root: TyperGroup, found: settings.Settings) -> None:
+    def _tell(
+        self,
+        ctx: typer.Context,
+        root: TyperGroup,
+        found: settings.Settings,
+        overridden: Collection[str],
+    ) -> None:
         taken = [
             name
             for name, option in settings.options(self).items()
             if _is_from_file(ctx.get_parameter_source(option.name))
+            and option.name not in overridden
         ]
         if taken:
             note(f"From {found.file}: {', '.join(f'--{name}' for name in taken)}")

@@ -3,6 +3,7 @@
 A log is sent to others like a report, so secrets are masked in both.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -49,6 +50,24 @@ class _OnScreen(logging.Handler):
         )
 
 
+class _ToFile(logging.FileHandler):
+    """A handler that gives up when its file cannot be written any more, and says so once. The audit
+    goes on.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        from detaudit.cli.output import warn
+
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        _LOG.removeHandler(self)
+        with contextlib.suppress(OSError):  # the rest cannot be written either
+            self.close()
+        warn(f"The log in {self.baseFilename} ends early: {error.strerror}.")
+
+
 def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     """Start logging. Raises UsageError if the file cannot be written."""
     _LOG.handlers.clear()
@@ -62,7 +81,7 @@ def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     try:
         # Only its owner may read it, like a report's folder
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
-        handler = logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
+        handler = _ToFile(file, mode="w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"Cannot write the log to {file}: {error.strerror}.") from None
     handler.setFormatter(_Masked(_FORMAT))

@@ -23,8 +23,14 @@ else:
 
 FILE = "pyproject.toml"
 PREFIX = "DETAUDIT"
+_TABLES = "[tool.detaudit] has a table for each command, such as [tool.detaudit.run]"
 #: Options that only print and exit, or that no audit takes.
 _NEVER = ("help", "version", "install-completion", "show-completion")
+
+#: Flags that exclude each other: the one from the place that overrides the other's is meant.
+_EXCLUSIVE = (("quick", "full"), ("quiet", "verbose"))
+#: Where an option may come from, as click names it; the first overrides the others.
+_PLACES = ("COMMANDLINE", "ENVIRONMENT", "DEFAULT_MAP")
 
 
 @dataclass(frozen=True)
@@ -79,18 +85,46 @@ def options(command: typer.core.TyperCommand) -> dict[str, typer.core.TyperOptio
     return found
 
 
+def switch_off_overridden(context: typer.Context) -> set[str]:
+    """Of two flags that exclude each other, switch off the one that the other overrides: with
+    ``quick = true`` in the file, ``--full`` on the command line is meant. Return what was switched
+    off.
+    """
+    overridden = set()
+    for pair in _EXCLUSIVE:
+        places = {name: _place(context, name) for name in pair if context.params.get(name)}
+        strongest = min(places.values(), default=0)
+        for name, place in places.items():
+            if place > strongest:
+                context.params[name] = False
+                overridden.add(name)
+    return overridden
+
+
+def _place(context: typer.Context, name: str) -> int:
+    source = context.get_parameter_source(name)
+    known = source is not None and source.name in _PLACES
+    return _PLACES.index(source.name) if known else len(_PLACES)
+
+
 def _table(path: Path) -> Mapping[str, Any] | None:
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # A broken file without settings for detaudit must not stop an audit
-    if "tool.detaudit" not in text:
+    if "detaudit" not in text:
         return None
     try:
-        return tomllib.loads(text).get("tool", {}).get("detaudit")
+        tool = tomllib.loads(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:
+        # A broken file without settings for detaudit must not stop an audit
+        if "tool.detaudit" not in text:
+            return None
         raise UsageError(f"{path} is not valid TOML: {error}.") from None
+    table = tool.get("detaudit") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"{path}: tool.detaudit is {table!r}. {_TABLES}.")
+    return table
 
 
 def _checked(
@@ -98,11 +132,12 @@ def _checked(
 ) -> dict[str, dict[str, Any]]:
     values: dict[str, dict[str, Any]] = {}
     for name, section in table.items():
-        if name not in root.commands or not isinstance(section, dict):
+        if name not in root.commands:
             raise UsageError(
-                f"{path}: [tool.detaudit] has a table for each command, such as [tool.detaudit.run]; "
-                f"{name!r} is not a command.{did_you_mean(name, root.commands)}"
+                f"{path}: {_TABLES}; {name!r} is not a command.{did_you_mean(name, root.commands)}"
             )
+        if not isinstance(section, dict):
+            raise UsageError(f"{path}: {_TABLES}; {name!r} is {section!r}.")
         known = options(root.commands[name])
         values[name] = {}
         for key, value in section.items():
@@ -129,5 +164,10 @@ def _value(option: typer.core.TyperOption, value: Any, where: str, folder: Path)
         return value
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UsageError(f"{where} takes one value, not {value!r}.")
-    is_path = option.metavar in ("F", "DIR") or (option.name == "python" and "/" in str(value))
+    is_file = option.metavar in ("F", "DIR")
+    if is_file and (not isinstance(value, str) or not value):
+        raise UsageError(f"{where} takes a path, not {value!r}.")
+    if isinstance(value, float) and option.type.name.startswith("int"):
+        raise UsageError(f"{where} takes a whole number, not {value!r}.")
+    is_path = is_file or (option.name == "python" and "/" in str(value))
     return str(folder / str(value)) if is_path else value
