@@ -174,6 +174,8 @@ def hand_over(
         interruptions.defer()
     for problem in problems:
         warn(problem)
+    if code != document.exit_code:  # the report on the screen ends with the other one
+        warn(f"The exit code is therefore {code}, not {document.exit_code}.")
     return code
 
 
