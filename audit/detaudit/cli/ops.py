@@ -109,6 +109,7 @@ def ops_command(
     targets = {"json": json, "markdown": markdown, "junit": junit}
     for path in (*targets.values(), reproducer):
         write.check_target(path)
+    write.refuse_equal({**targets, "reproducer": reproducer, "log-file": log_file})
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
     with Drawing(console, quiet) as drawing:

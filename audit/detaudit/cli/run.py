@@ -207,14 +207,20 @@ def run_command(
         cost=cost,
         search=search,
     )
+    if keep_environment and keep is None:
+        raise UsageError("--keep-environment needs --keep DIR.")
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
     targets = {"json": json, "markdown": markdown, "junit": junit}
-    named = [path for path in (*targets.values(), write_fix, reproducer) if path is not None]
-    for path in named:
+    results = {**targets, "write-fix": write_fix, "reproducer": reproducer}
+    for path in results.values():
         write.check_target(path)
+    write.refuse_equal({**results, "log-file": log_file, "keep": keep})
+    named = [path for path in (*results.values(), log_file) if path is not None]
     found = program.find(target, module, tuple(arguments or ()), working_folder())
-    write.refuse_files_of(found.root, {**targets, "fix": write_fix, "reproducer": reproducer})
+    write.refuse_files_of(
+        found.root, {**targets, "fix": write_fix, "reproducer": reproducer, "log": log_file}
+    )
     if keep is not None:
         write.check_folder(keep)
     console = Console(stderr=True)

@@ -110,6 +110,7 @@ def scan_command(
     from detaudit.commands.scan import plan
     from detaudit.commands.scan.session import Options
     from detaudit.execution import interpreter
+    from detaudit.report import write
 
     if quick and full:
         raise UsageError("--quick and --full cannot be combined. Give one of them.")
@@ -130,6 +131,7 @@ def scan_command(
         resume=str(resume) if resume else None,
     )
     targets = {"json": json, "markdown": markdown, "junit": junit}
+    write.refuse_equal({**targets, "log-file": log_file})
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
     if backend != ALL:

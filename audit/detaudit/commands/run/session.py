@@ -84,7 +84,7 @@ class Options:
 
 def stop(given: str | None) -> str | None:
     """Check ``--stop-after``: a number of steps, or of seconds with an ``s``. Raises UsageError."""
-    if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
+    if given is not None and not re.fullmatch(r"[1-9]\d*|(?!0+(\.0+)?s)\d+(\.\d+)?s", given):
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
         )
@@ -100,7 +100,7 @@ def run(
 ) -> RunAudit:
     """Investigate the program. If interrupted, return the findings so far, saved for ``resume``.
 
-    Raises UsageError and EnvironmentUnusable. ``reports`` are files that will be written for the
+    Raises UsageError and EnvironmentUnusable. ``reports`` are files that are written for the
     user; if they are below the program's folder, they do not belong to the program.
     """
     with session(emit, resume, SHORT) as work:
@@ -157,7 +157,7 @@ class _Run:
             forecast = _forecast(self.options).before(self.program.title)
             rest = "Whatever it writes outside its folder is written in every run."
             self.emit(Notice(f"{forecast}. {rest}"))
-            before = listing(self.program.root)
+            before = self._listing()
             hello = ask(self.options.python)
             choice = choose(
                 self.program.root,
@@ -219,14 +219,15 @@ class _Run:
                 "--isolation": self.sandboxed.sandbox.kind,
                 "--online": options.online,
             },
-            files={
-                name: status
-                for name, status in files.items()
-                if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
-            },
+            files={name: status for name, status in files.items() if not stat.S_ISDIR(status[1])},
         )
         self.session.go_on(identity, _is_its_own, self.sandboxed.take_up)
         self._remove_begun()
+
+    def _listing(self) -> dict[str, tuple[int, int, int]]:
+        """Return the program's files, without those that this command writes there."""
+        found = listing(self.program.root)
+        return {name: status for name, status in found.items() if not self._is_ours(name)}
 
     def _is_ours(self, name: str) -> bool:
         path = Path(os.path.realpath(self.program.root), name)
@@ -331,7 +332,7 @@ class _Run:
             if trial.trace is not None
             for path in trial.trace.measures.files.elsewhere
         }
-        after = listing(self.program.root)
+        after = self._listing()
         changed = sorted(
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         )
