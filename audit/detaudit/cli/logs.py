@@ -17,21 +17,31 @@ _LOG = logging.getLogger("detaudit")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-class _Masked(logging.Formatter):
-    """A filter that masks secrets in records: text that looks like one, and the values of secret
-    variables and of this command's own arguments.
+class Mask:
+    """Masks secrets in a text: what looks like one, and the values of secret variables and of this
+    command's own arguments.
     """
 
-    def __init__(self, form: str | None = None) -> None:
+    def __init__(self) -> None:
         from detaudit.machine.secrets import values
 
-        super().__init__(form)
         self._known = values.collect(os.environ, sys.argv[1:])
 
-    def format(self, record: logging.LogRecord) -> str:
+    def __call__(self, text: str) -> str:
         from detaudit.machine.secrets import forms, values
 
-        return forms.mask(values.mask_values(super().format(record), self._known))
+        return forms.mask(values.mask_values(text, self._known))
+
+
+class _Masked(logging.Formatter):
+    """A format without secrets."""
+
+    def __init__(self, form: str | None = None) -> None:
+        super().__init__(form)
+        self._mask = Mask()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
 
 
 class _OnScreen(logging.Handler):

@@ -112,7 +112,7 @@ def ops_command(
     write.refuse_equal({**targets, "reproducer": reproducer, "log-file": log_file})
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
-    with Drawing(console, quiet) as drawing:
+    with Drawing(console, quiet, verbose) as drawing:
         audit = session.run(options, until_written(drawing), str(resume) if resume else None)
     document = documented(build_ops.document, audit)
     code = hand_over(document, reports(document, targets), verbose, quiet)

@@ -225,7 +225,7 @@ def run_command(
         write.check_folder(keep)
     console = Console(stderr=True)
     logs.set_up(console, verbose, log_file)
-    with Drawing(console, quiet) as drawing:
+    with Drawing(console, quiet, verbose) as drawing:
         emit = until_written(drawing)
         audit = session.run(found, options, emit, str(resume) if resume else None, named)
     document = documented(build_run.document, audit)

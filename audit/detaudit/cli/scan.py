@@ -181,7 +181,7 @@ def scan_once(
 
     for path in targets.values():
         write.check_target(path)
-    with Drawing(console, quiet) as drawing:
+    with Drawing(console, quiet, verbose) as drawing:
         audit = scan(options, until_written(drawing))
     document = documented(build.document, audit)
     code = hand_over(document, reports(document, targets), verbose, quiet)
