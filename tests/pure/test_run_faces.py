@@ -5,9 +5,10 @@ import re
 from dataclasses import replace
 
 import pytest
-from detaudit.commands.run.findings import Cause, Quantity
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Quantity
 from detaudit.report import read, write
 from detaudit.report.formats import registry
+from detaudit.report.pages.run import answer
 from detaudit.report.schema import v1
 
 from tests.pure.example_runs import DIFFERING, MATCHING, document
@@ -100,6 +101,21 @@ def test_the_headline_says_the_difference_in_the_authors_own_unit(first, second,
 def test_the_headline_counts_pairs_as_one_says_it(matching, differing, said):
     repeats = replace(DIFFERING.repeats, matching=matching, differing=differing)
     assert said in " ".join(shown(document(replace(DIFFERING, repeats=repeats))).split())
+
+
+@pytest.mark.parametrize(
+    ("reason", "headline"),
+    [
+        (RUNS_DIFFER, "All 3 pairs of runs of train.py differ."),
+        (
+            f"{RUNS_DIFFER}: it reads a file",
+            "All 3 pairs of runs of train.py differ: it reads a file.",
+        ),
+    ],
+)
+def test_the_headline_says_once_that_runs_differ(reason, headline):
+    audit = replace(DIFFERING, reason=reason, causes=(), fix=None, cost=None)
+    assert answer(document(audit)).sentence == headline
 
 
 def test_causes_that_are_needed_together_say_so():

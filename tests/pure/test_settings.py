@@ -1,6 +1,7 @@
 """Options from the command line, a variable and pyproject.toml; what is misspelt; completion."""
 
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -108,6 +109,21 @@ def test_a_key_of_the_table_that_is_no_option_is_refused_with_the_nearest(taken)
     ):
         with pytest.raises(UsageError, match=said):
             taken("scan", toml=toml)
+
+
+def test_an_error_names_the_option_where_the_user_wrote_it(taken):
+    for toml, variables, said in (
+        ("", {"DETAUDIT_SCAN_JOBS": "x"}, "for 'DETAUDIT_SCAN_JOBS': 'x'"),
+        ("", {"DETAUDIT_SCAN_DEVICE": "tpu"}, "DETAUDIT_SCAN_DEVICE takes"),
+        ("[tool.detaudit.scan]\njobs = 0\n", {}, "for 'jobs in pyproject.toml': 0"),
+        ('[tool.detaudit.scan]\ndevice = "tpu"\n', {}, "^device in pyproject.toml takes"),
+    ):
+        with pytest.raises((UsageError, typer.BadParameter)) as caught:
+            taken("scan", toml=toml, **variables)
+        error = caught.value
+        message = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        assert re.search(said, message), message
+        (Path.cwd() / "pyproject.toml").unlink(missing_ok=True)
 
 
 def test_a_broken_file_of_others_stops_no_audit(taken):

@@ -626,6 +626,8 @@ def test_a_script_that_is_not_there_and_a_notebook(tmp_path):
         ("nowhere.py", "There is no script nowhere.py"),
         ("a.ipynb", "nbconvert"),
         ("pkg", "-m pkg"),
+        (".", r"There is no script \.\.$"),
+        (str(tmp_path), r"There is no script \S+\.$"),
     ):
         (tmp_path / "pkg").mkdir(exist_ok=True)
         with pytest.raises(UsageError, match=said):

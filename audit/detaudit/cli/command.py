@@ -37,7 +37,12 @@ class Command(TyperCommand):
             return super().parse_args(ctx, args)
         found = settings.read(root, _working_folder())
         ctx.default_map = dict(found.values.get(self.name or "", {}))
-        rest = super().parse_args(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            if error.param is not None and error.param.param_type_name == "option":
+                error.param_hint = f"'{settings.as_written(ctx, error.param)}'"
+            raise
         overridden = settings.switch_off_overridden(ctx)
         if not ctx.params.get("quiet"):
             self._tell(ctx, root, found, overridden)

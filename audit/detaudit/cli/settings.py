@@ -85,6 +85,18 @@ def options(command: typer.core.TyperCommand) -> dict[str, typer.core.TyperOptio
     return found
 
 
+def as_written(context: typer.Context, option: Any) -> str:
+    """Return an option as the user wrote it: ``--pairs``, ``DETAUDIT_RUN_PAIRS``, or ``pairs in
+    pyproject.toml``.
+    """
+    source = context.get_parameter_source(option.name)
+    if source is not None and source.name == "ENVIRONMENT":
+        return f"{context.auto_envvar_prefix}_{option.name.upper()}"
+    if source is not None and source.name == "DEFAULT_MAP":
+        return f"{option.opts[0].lstrip('-')} in {FILE}"
+    return str(option.opts[0])
+
+
 def switch_off_overridden(context: typer.Context) -> set[str]:
     """Of two flags that exclude each other, switch off the one that the other overrides: with
     ``quick = true`` in the file, ``--full`` on the command line is meant. Return what was switched

@@ -123,12 +123,13 @@ def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) ->
         raise UsageError(
             f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}"
         )
+    package = target.rstrip("/").replace("/", ".")
     if not path.is_file():
         raise UsageError(
             f"There is no script {target}."
             + (
-                f" For a package, use: detaudit run -m {target.rstrip('/').replace('/', '.')}"
-                if path.is_dir()
+                f" For a package, use: detaudit run -m {package}"
+                if path.is_dir() and all(name.isidentifier() for name in package.split("."))
                 else ""
             )
         )

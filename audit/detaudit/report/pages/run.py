@@ -34,6 +34,9 @@ from detaudit.report.schema import v1
 
 _AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
+#: A reason that begins like this adds only what follows.
+_SAID_ALREADY = "two runs of the same script differ"
+
 
 def page(report: v1.RunReport) -> Page:
     """Return the whole page."""
@@ -129,7 +132,8 @@ def _differ(report: v1.RunReport) -> str:
         return f"{pairs}. With the fix they are bitwise identical."
     if report.causes:
         return f"{pairs}. The cause is known, but no fix was verified."
-    return f"{pairs}: {report.reason}."
+    more = report.reason.removeprefix(_SAID_ALREADY).removeprefix(": ")
+    return f"{pairs}: {more}." if more else f"{pairs}."
 
 
 def _differing_pairs(repeats: v1.Repeats) -> str:
