@@ -14,6 +14,7 @@ from detaudit.cli.options import IN_SCRIPTS
 from detaudit.commands.ops.session import Options as OpsOptions
 from detaudit.commands.run.localise import DEPTHS
 from detaudit.commands.run.session import Options as RunOptions
+from detaudit.commands.run.session import stop
 from detaudit.commands.scan.session import Options as ScanOptions
 from detaudit.core.nearest import nearest
 from detaudit.errors import UsageError
@@ -143,6 +144,14 @@ def test_of_flags_that_exclude_each_other_the_nearer_one_is_meant(taken):
     assert (options["quick"], options["full"]) == (False, True)
     options, _ = taken("scan", "--full", "--quick")
     assert (options["quick"], options["full"]) == (True, True)
+
+
+def test_a_stop_after_nothing_is_refused():
+    for given in ("0", "0s", "0.0s", "00s", "1.5", "-1"):
+        with pytest.raises(UsageError, match="--stop-after"):
+            stop(given)
+    for given in (None, "1", "0.5s", "60s"):
+        assert stop(given) == given
 
 
 def test_the_nearest_table_counts_and_its_paths_start_at_its_file(taken, tmp_path, monkeypatch):

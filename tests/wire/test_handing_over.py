@@ -272,6 +272,12 @@ def test_a_log_in_the_folder_of_the_script_is_no_change_of_it(start, tmp_path):
         assert report_of(tmp_path)["isolation"]["not_restored"] == []
 
 
+def test_an_option_of_keep_alone_is_refused(start):
+    process = start("--keep-environment")
+    assert process.communicate()[1] == "--keep-environment needs --keep DIR.\n"
+    assert process.returncode == 2
+
+
 def test_a_log_does_not_replace_the_script(start, tmp_path):
     process = start("--log-file", "train.py")
     assert "train.py is a file of the script" in process.communicate()[1]
