@@ -744,6 +744,8 @@ def test_a_run_that_fails_where_our_folder_is_full_says_nothing_of_the_script(ru
     monkeypatch.setattr(program.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 0}))
     (done,) = run("raise OSError(28, 'No space left on device')", runs=1)
     assert done.outcome.kind == OWN_FAULT and "no space is left" in done.outcome.reason
+    (done,) = run(SUPERVISOR_KILLED, runs=1)
+    assert done.outcome.kind == OWN_FAULT and "no space is left" in done.outcome.reason
     (done,) = run("print('all is well')", runs=1)
     assert done.outcome.completed
 
