@@ -272,6 +272,12 @@ def test_a_log_in_the_folder_of_the_script_is_no_change_of_it(start, tmp_path):
         assert report_of(tmp_path)["isolation"]["not_restored"] == []
 
 
+def test_a_fix_that_was_not_found_is_said_not_to_be_written(start):
+    process = start("--quiet", "--write-fix", "fix.diff")
+    said = "No fix was written: the script trains nothing that could be recorded"
+    assert process.communicate()[1].startswith(said)
+
+
 def test_an_option_of_keep_alone_is_refused(start):
     process = start("--keep-environment")
     assert process.communicate()[1] == "--keep-environment needs --keep DIR.\n"

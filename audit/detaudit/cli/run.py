@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from detaudit.cli import logs
+from detaudit.cli.logs import Mask
 from detaudit.cli.options import (
     IN_SCRIPTS,
     Budget,
@@ -235,6 +236,9 @@ def run_command(
         files[write_fix] = File(lambda: fix, private=True)
     printed = audit.output if show_output else ""
     code = hand_over(document, files, verbose, quiet, printed)
+    if write_fix is not None and audit.fix is None:
+        reason = audit.no_fix_reason or audit.reason
+        print(f"No fix was written: {Mask()(reason)}.", file=sys.stderr)
     if reproducer is not None:
         found = (
             audit.pinpoint.operation
