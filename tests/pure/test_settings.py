@@ -171,6 +171,14 @@ def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
         "DETAUDIT_SCAN_BUDGET?"
     )
     assert taken("scan", "-q", DETAUDIT_SCAN_BUDGT="1")[1] == ""
+    for name, hint in (
+        ("DETAUDIT_TRIALS", " Did you mean DETAUDIT_SCAN_TRIALS?"),
+        ("DETAUDIT_TOKEN", ""),
+        ("DETAUDIT_X", ""),
+        ("DETAUDIT_SCAN_HELP", " Did you mean DETAUDIT_SCAN_SKIP?"),
+    ):
+        options, message = taken("scan", **{name: "1"})
+        assert message == f"{name} is set, but no option has this name.{hint}" and options
 
 
 def test_a_log_has_no_secret_and_is_for_its_owner_alone(tmp_path, capsys, monkeypatch):

@@ -31,6 +31,13 @@ class Command(TyperCommand):
         for option in settings.options(self).values():
             option.show_envvar = False  # see docs/reference/commands.md
 
+    def get_help_option(self, ctx: typer.Context) -> Any:
+        """Return the option ``--help``, which no variable can set."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.allow_from_autoenv = False
+        return option
+
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
         root = ctx.find_root().command
         if ctx.resilient_parsing or args[:1] == ["--help"] or not isinstance(root, TyperGroup):

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from detaudit.core.nearest import did_you_mean
+from detaudit.core.nearest import did_you_mean, nearest
 from detaudit.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -63,14 +63,20 @@ def unknown_variables(
     the nearest option, or an empty string.
     """
     known = {
-        f"{PREFIX}_{command}_{parameter.name}".upper().replace("-", "_")
+        f"{command}_{parameter.name}".upper().replace("-", "_")
         for command, one in root.commands.items()
         for parameter in options(one).values()
     }
-    return [
-        (name, did_you_mean(name, known))
+    start = f"{PREFIX}_"
+    unknown = {
+        name: name.removeprefix(start)
         for name in sorted(variables)
-        if name.startswith(f"{PREFIX}_") and name not in known
+        if name.startswith(start) and name.removeprefix(start) not in known
+    }
+    # Only the rest is compared: with their common start, all of them would be alike
+    near = {name: nearest(rest, known) for name, rest in unknown.items()}
+    return [
+        (name, f" Did you mean {start}{found[0]}?" if found else "") for name, found in near.items()
     ]
 
 
