@@ -61,8 +61,8 @@ class _OnScreen(logging.Handler):
 
 
 class _ToFile(logging.FileHandler):
-    """A handler that gives up when its file cannot be written any more, and says so once. The audit
-    goes on.
+    """A handler that gives up at the first error of its file, and says so once. The audit
+    continues.
     """
 
     def handleError(self, record: logging.LogRecord) -> None:

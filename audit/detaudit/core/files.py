@@ -53,7 +53,7 @@ def replace_file(
 
 
 def is_full(place: Path) -> bool:
-    """Whether no run can be started in a folder for want of space on its disk."""
+    """Whether the disk of a folder has too little space for a run."""
     return shutil.disk_usage(place).free < LEAST_SPACE
 
 
