@@ -385,7 +385,7 @@ def _at(facts: Any, *keys: str) -> Any:
 
 def decided(report: v1.Document) -> str:
     """Return the exit code, and what decided it."""
-    return f"exit code {report.exit_code}: {report.reason}"
+    return f"exit code {report.exit_code} ({report.reason})"
 
 
 def work(report: v1.Document) -> str:
