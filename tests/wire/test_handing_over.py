@@ -222,17 +222,18 @@ def test_an_exception_leaves_a_report_of_what_is_known(tmp_path, monkeypatch, er
     assert any(said in warning for warning in document.warnings)
 
 
-def test_a_report_that_cannot_be_built_still_gives_the_verdict(capsys):
+def test_a_report_that_cannot_be_built_still_gives_the_verdict(capsys, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse-7")
     audit = run_session.RunAudit("train.py", {}, False, "two runs differ", notes=("a note",))
 
     def build(given):
         if given.notes:
-            raise ValueError("a note that no document can hold")
+            raise ValueError("a note that no document can hold: correct-horse-7")
         return build_run.document(given)
 
     document = output.documented(build, audit)
     assert (document.exit_code, document.reason) == (1, "two runs differ")
-    assert "a note that no document can hold" in capsys.readouterr().err
+    assert "a note that no document can hold: <secret>" in capsys.readouterr().err
 
 
 # Files --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from detaudit import __version__
 from detaudit.cli import streams
 from detaudit.cli.command import Command, variables_of
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.output import FAULT, INTERRUPTED, OUR_FAULT, code_of_lost_output, warn
+from detaudit.cli.output import FAULT, INTERRUPTED, code_of_lost_output, fault, warn
 from detaudit.errors import DetauditError
 
 #: In the order of the help. Each is a module beside this one with a function ``NAME_command``, the
@@ -70,7 +70,7 @@ def _exit_code() -> int:
         if hasattr(error, "format_message"):  # typer's own: the command line is not usable
             return _usage(error)
         # a fault of detaudit must never look like a verdict
-        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        warn(fault(traceback.format_exc()))
         return FAULT
 
 

@@ -66,6 +66,15 @@ def warn(message: str) -> None:
     )
 
 
+def fault(details: str) -> str:
+    """Return what went wrong in detaudit, and the request to report it: without secrets, because it
+    will be published.
+    """
+    from detaudit.cli.logs import Mask
+
+    return f"{Mask()(details)}{OUR_FAULT}"
+
+
 def print_whole(shown: RenderableType, wide: bool = False) -> None:
     """Print on standard output without cutting anything. In a pipe, ``wide`` keeps every row in one
     line.
@@ -132,7 +141,7 @@ def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") ->
     try:
         return build(audit)
     except Exception as error:
-        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        warn(fault(traceback.format_exc()))
         return build(_without_details(audit, Failure.of(error)))
 
 
@@ -189,7 +198,7 @@ def _write(path: Path, file: File) -> str:
     try:
         content = file.text()
     except Exception:  # if one format fails, the others are still written
-        return f"{traceback.format_exc()}{path} was not written. {OUR_FAULT}"
+        return fault(f"{traceback.format_exc()}{path} was not written. ")
     try:
         write.save(path, content, private=file.private)
     except UsageError as error:
@@ -208,8 +217,9 @@ def print_how_to_continue(
     """
     failure = audit.failure
     if failure is not None:
-        fault = f"{failure.details}{OUR_FAULT}"
-        warn(fault if failure.details else f"The audit ended early: {failure.reason}.")
+        early = f"The audit ended early: {failure.reason}."
+        said = fault(failure.details) if failure.details else early
+        warn(said)
     how = "Incomplete." if audit.resume is not None else ""
     if audit.interrupted:
         how, interruptions.reported = interruptions.sentence, True
