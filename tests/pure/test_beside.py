@@ -391,13 +391,13 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
         (
             {},
             "they part; the budget ran out before the cause was found",
-            "the budget ran out before a fix was tried",
+            "the budget ran out before a fix was verified",
             "",
         ),
         (
             {"causes": (CAUSE,)},
-            "they part; the budget ran out before a fix was tried",
-            "the budget ran out before a fix was tried",
+            "they part; the budget ran out before a fix was verified",
+            "the budget ran out before a fix was verified",
             "",
         ),
         (
