@@ -66,7 +66,7 @@ class _ToFile(logging.FileHandler):
     """
 
     def handleError(self, record: logging.LogRecord) -> None:
-        from detaudit.cli.output import warn
+        from detaudit.report.escape import visible_line
 
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
@@ -75,7 +75,8 @@ class _ToFile(logging.FileHandler):
         _LOG.removeHandler(self)
         with contextlib.suppress(OSError):  # the rest cannot be written either
             self.close()
-        warn(f"The log in {self.baseFilename} ends early: {error.strerror}.")
+        place = visible_line(self.baseFilename)
+        print(f"The log in {place} ends early: {error.strerror}.", file=sys.stderr)
 
 
 def set_up(console: Console, verbose: bool, file: Path | None) -> None:
