@@ -350,13 +350,14 @@ def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(
         ("5m", (300.0, None)),
         ("2h", (7200.0, None)),
         ("40runs", (None, 40)),
+        ("1run", (None, 1)),
     ],
 )
 def test_a_budget_is_a_time_or_a_number_of_runs(given, expected):
     assert limits.parse_budget(given) == expected
 
 
-@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "5d"])
+@pytest.mark.parametrize("given", ["", "0", "-3", "40 runs", "ten", "0runs", "1.5runs", "5d"])
 def test_no_other_budget_is_taken(given):
     with pytest.raises(UsageError, match="40runs"):
         limits.check_budget(given)
@@ -390,13 +391,13 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
         (
             {},
             "they part; the budget ran out before the cause was found",
-            "the budget ran out before a fix was tried",
+            "the budget ran out before a fix was verified",
             "",
         ),
         (
             {"causes": (CAUSE,)},
-            "they part; the budget ran out before a fix was tried",
-            "the budget ran out before a fix was tried",
+            "they part; the budget ran out before a fix was verified",
+            "the budget ran out before a fix was verified",
             "",
         ),
         (

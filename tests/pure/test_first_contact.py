@@ -2,6 +2,8 @@
 
 import pytest
 from detaudit.cli import describe_source, messages
+from detaudit.cli.explain import explain_command
+from detaudit.errors import UsageError
 from detaudit.registry import base
 from detaudit.registry.recipes import pin_lines
 from rich.console import Console
@@ -42,6 +44,25 @@ def test_what_you_see_and_the_lines_to_paste_come_first(name):
     if describe_source._pins(source):
         places.insert(1, text.index("\nPin: "))
     assert places == sorted(places)
+
+
+def test_a_source_is_explained_on_its_own_backends_alone():
+    with pytest.raises(UsageError, match=r"on theano\. Give --backend tensorflow"):
+        explain_command("sparse-update", "theano")
+    with pytest.raises(UsageError, match="xla is not a source on torch"):
+        explain_command("xla", "torch")
+
+
+def test_nothing_can_be_tried_on_a_backend_that_is_not_installed():
+    clock = {"clock": SOURCES["clock"]}
+    for packages, backend, lacks in (
+        ({}, "jax", "no jax here"),
+        ({"jax": "0.9"}, "jax", None),
+        ({}, None, None),
+    ):
+        facts = {"packages": packages, "cpus": 2}
+        (source,) = describe_source.listing_document(clock, facts, 0, backend)
+        assert source["lacks"] == lacks
 
 
 def test_nothing_is_cut_on_a_terminal_that_is_narrower_than_a_line(capsys, monkeypatch):

@@ -74,6 +74,8 @@ def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
         ("their.patch", "fix", "--- a/x\n+++ b/x\n"),
         ("tool.py", "reproducer", "print()"),
         ("tests.xml", "junit", '<testsuites name="pytest tests"/>'),
+        ("train.py", "log", "print()"),
+        ("notes.txt", "log", "To do.\n2026-11-29 12:38:26,773 INFO detaudit.x: a quotation"),
     ],
 )
 def test_a_report_does_not_replace_a_file_of_the_program(tmp_path, name, kind, text):
@@ -89,6 +91,7 @@ def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
     (tmp_path / "r.json").write_text('{"format": "detaudit.report"}')
     (tmp_path / "r.xml").write_text(golden.rendered("run-differing.xml"))
     (tmp_path / "empty.md").write_text("")
+    (tmp_path / "log").write_text("2026-11-29 12:38:26,773 INFO detaudit.core.events: Running")
     write.refuse_files_of(
         tmp_path,
         {
@@ -97,5 +100,6 @@ def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
             "markdown": tmp_path / "empty.md",
             "fix": tmp_path / "new.diff",
             "reproducer": None,
+            "log": tmp_path / "log",
         },
     )

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from detaudit.cli import logs
 from detaudit.cli.progress import Drawing, Work
 from detaudit.commands.run.forecast import predict
 from detaudit.core.durations import duration
@@ -14,6 +15,7 @@ from detaudit.core.events import (
     Phase,
     ScriptEnded,
     TrialEnded,
+    logged,
 )
 from rich.console import Console
 
@@ -122,6 +124,34 @@ def test_in_a_pipe_the_first_line_is_what_will_be_done():
     assert lines[0].startswith("Trying 3 sources on tiny models: at least 20 runs")
     assert lines[1] == "Control" and lines[-1] == "xla: varies"
     assert sum("of 20 runs, " in line for line in lines) == 9  # one for each tenth
+
+
+def test_no_secret_is_in_a_line(monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse-7")
+    screen = io.StringIO()
+    drawing = Drawing(Console(file=screen))
+    for event in (Notice, Phase, Differing):
+        drawing(event("correct-horse-7.py with api_key = 'a1b2c3d4e5f6'"))
+    assert screen.getvalue() == 3 * "<secret>.py with api_key = '<secret>'\n"
+
+
+def test_with_a_log_on_the_screen_an_event_is_told_once(monkeypatch):
+    screen = io.StringIO()
+    console = Console(file=screen)
+    try:
+        logs.set_up(console, True, None)
+        emit = logged(Drawing(console, logged=True))
+        told = [Notice("the work"), Phase("the phase"), Decided("clock", "reproducible", "equal")]
+        for event in (*told, Differing("they differ")):
+            emit(event)
+    finally:
+        logs.set_up(console, False, None)
+    assert screen.getvalue().splitlines() == [
+        "the work",
+        "the phase",
+        "clock: reproducible (equal)",
+        "they differ",
+    ]
 
 
 def test_a_difference_is_told_at_once_and_once():

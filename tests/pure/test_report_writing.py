@@ -7,6 +7,7 @@ import resource
 import signal
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from detaudit.errors import UsageError
@@ -91,6 +92,30 @@ def test_unwritable_target_is_reported_before_the_work_and_after_it(tmp_path, na
     assert (
         sorted(os.listdir(tmp_path)) == ["file", "folder"] and os.listdir(tmp_path / "folder") == []
     )
+
+
+def test_two_options_do_not_name_one_file(tmp_path):
+    report, link = tmp_path / "report", tmp_path / "link"
+    report.touch()
+    link.symlink_to(report)
+    for other in (report, link, tmp_path / "folder" / ".." / "report"):
+        with pytest.raises(UsageError, match="--json and --log-file both name"):
+            write.refuse_equal({"json": report, "markdown": None, "log-file": other})
+    device = Path("/dev/null")
+    write.refuse_equal({"json": device, "markdown": device, "log-file": report, "keep": None})
+
+
+def test_a_dash_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="/dev/stdout"):
+        write.check_target(Path("-"))
+
+
+def test_a_working_folder_that_is_gone_is_a_usage_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(UsageError, match="working folder no longer exists"):
+        write.check_target(Path("report.json"))
 
 
 def test_usable_target_passes_the_check_and_nothing_is_made(tmp_path):

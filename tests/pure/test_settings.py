@@ -1,6 +1,7 @@
 """Options from the command line, a variable and pyproject.toml; what is misspelt; completion."""
 
 import logging
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from detaudit.cli.options import SCRIPT_BACKENDS
 from detaudit.commands.ops.session import Options as OpsOptions
 from detaudit.commands.run.localise import DEPTHS
 from detaudit.commands.run.session import Options as RunOptions
+from detaudit.commands.run.session import check_stop_after
 from detaudit.commands.scan.session import Options as ScanOptions
 from detaudit.core.nearest import nearest
 from detaudit.errors import UsageError
@@ -99,13 +101,57 @@ def test_a_key_of_the_table_that_is_no_option_is_refused_with_the_nearest(taken)
         ("[tool.detaudit.run]\njson = true\n", "one value"),
         ('[tool.detaudit.scan]\nonly = "xla"\n', "a list"),
         ("[tool.detaudit.run\n", "not valid TOML"),
+        ("[tool.detaudit.run]\npairs = 1.5\n", "a whole number, not 1.5"),
+        ("[tool.detaudit.run]\njson = 5\n", "a path, not 5"),
+        ('[tool.detaudit.run]\nkeep = ""\n', "a path, not ''"),
+        ("[tool.detaudit]\nrun = 1\n", "'run' is 1"),
+        ("[tool]\ndetaudit = 1\n", "tool.detaudit is 1"),
+        ("[tool]\ndetaudit.run.serch = false\n", "Did you mean search?"),
     ):
         with pytest.raises(UsageError, match=said):
             taken("scan", toml=toml)
 
 
+def test_an_error_names_the_option_where_the_user_wrote_it(taken):
+    for toml, variables, said in (
+        ("", {"DETAUDIT_SCAN_JOBS": "x"}, "for 'DETAUDIT_SCAN_JOBS': 'x'"),
+        ("", {"DETAUDIT_SCAN_DEVICE": "tpu"}, "DETAUDIT_SCAN_DEVICE takes"),
+        ("[tool.detaudit.scan]\njobs = 0\n", {}, "for 'jobs in pyproject.toml': 0"),
+        ('[tool.detaudit.scan]\ndevice = "tpu"\n', {}, "^device in pyproject.toml takes"),
+    ):
+        with pytest.raises((UsageError, typer.BadParameter)) as caught:
+            taken("scan", toml=toml, **variables)
+        error = caught.value
+        message = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        assert re.search(said, message), message
+        (Path.cwd() / "pyproject.toml").unlink(missing_ok=True)
+
+
 def test_a_broken_file_of_others_stops_no_audit(taken):
-    assert taken("scan", toml="[tool.other\n")[1] == ""
+    for text in ("[tool.other\n", "[project\ndependencies = ['detaudit']\n", "tool = 'detaudit'\n"):
+        assert taken("scan", toml=text)[1] == ""
+
+
+def test_of_flags_that_exclude_each_other_the_nearer_one_is_meant(taken):
+    toml = "[tool.detaudit.scan]\nquick = true\nquiet = true\nstrict = true\n"
+    options, message = taken("scan", "--full", "-v", toml=toml)
+    assert (options["quick"], options["full"]) == (False, True)
+    assert (options["quiet"], options["verbose"]) == (False, True)
+    assert message.endswith("pyproject.toml: --strict")
+    options, _ = taken("scan", DETAUDIT_SCAN_FULL="1")
+    assert (options["quick"], options["full"]) == (False, True)
+    options, _ = taken("scan", "--full", DETAUDIT_SCAN_QUICK="1", toml="[tool.detaudit.scan]\n")
+    assert (options["quick"], options["full"]) == (False, True)
+    options, _ = taken("scan", "--full", "--quick")
+    assert (options["quick"], options["full"]) == (True, True)
+
+
+def test_a_stop_after_nothing_is_refused():
+    for given in ("0", "0s", "0.0s", "00s", "1.5", "-1"):
+        with pytest.raises(UsageError, match="--stop-after"):
+            check_stop_after(given)
+    for given in (None, "1", "0.5s", "60s"):
+        assert check_stop_after(given) == given
 
 
 def test_the_nearest_table_counts_and_its_paths_start_at_its_file(taken, tmp_path, monkeypatch):
@@ -125,6 +171,14 @@ def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
         "DETAUDIT_SCAN_BUDGET?"
     )
     assert taken("scan", "-q", DETAUDIT_SCAN_BUDGT="1")[1] == ""
+    for name, hint in (
+        ("DETAUDIT_TRIALS", " Did you mean DETAUDIT_SCAN_TRIALS?"),
+        ("DETAUDIT_TOKEN", ""),
+        ("DETAUDIT_X", ""),
+        ("DETAUDIT_SCAN_HELP", " Did you mean DETAUDIT_SCAN_SKIP?"),
+    ):
+        options, message = taken("scan", **{name: "1"})
+        assert message == f"{name} is set, but no option has this name.{hint}" and options
 
 
 def test_a_log_has_no_secret_and_is_for_its_owner_alone(tmp_path, capsys, monkeypatch):
@@ -235,6 +289,18 @@ def test_the_log_goes_to_the_screen_and_to_a_file(tmp_path, capsys):
         assert capsys.readouterr().out == ""
         with pytest.raises(UsageError, match="log"):
             logs.set_up(Console(), False, tmp_path)
+    finally:
+        logs.set_up(Console(), False, None)
+
+
+def test_a_log_that_cannot_be_written_any_more_is_given_up_with_one_sentence(capsys):
+    log = logging.getLogger("detaudit.execution.runner")
+    try:
+        logs.set_up(Console(), False, Path("/dev/full"))
+        for _ in range(3):
+            log.info("trial 1 completed")
+        said = capsys.readouterr().err
+        assert said == "The log in /dev/full ends early: No space left on device.\n"
     finally:
         logs.set_up(Console(), False, None)
 

@@ -153,6 +153,21 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(start, tmp_path):
     assert process.returncode == 3 and not report_of(tmp_path)["interrupted"]
 
 
+def test_ctrl_c_during_the_imports_prints_no_traceback():
+    code = (
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from detaudit.cli import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGINT, b"")
+
+
 def test_the_cursor_comes_back(start, tmp_path):
     shown, screen = pty.openpty()
     process = start(script=SLOW, stderr=screen)
@@ -209,17 +224,18 @@ def test_an_exception_leaves_a_report_of_what_is_known(tmp_path, monkeypatch, er
     assert any(said in warning for warning in document.warnings)
 
 
-def test_a_report_that_cannot_be_built_still_gives_the_verdict(capsys):
+def test_a_report_that_cannot_be_built_still_gives_the_verdict(capsys, monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse-7")
     audit = run_session.RunAudit("train.py", {}, False, "two runs differ", notes=("a note",))
 
     def build(given):
         if given.notes:
-            raise ValueError("a note that no document can hold")
+            raise ValueError("a note that no document can hold: correct-horse-7")
         return build_run.document(given)
 
     document = output.documented(build, audit)
     assert (document.exit_code, document.reason) == (1, "two runs differ")
-    assert "a note that no document can hold" in capsys.readouterr().err
+    assert "a note that no document can hold: <secret>" in capsys.readouterr().err
 
 
 # Files --------------------------------------------------------------------------------------------
@@ -251,11 +267,40 @@ def test_one_file_that_cannot_be_written_keeps_no_other_from_it(
     assert f"It was written to {elsewhere} instead." in said and "no such format" in said
 
 
-def test_a_report_that_could_not_be_written_is_no_success(tmp_path, monkeypatch):
+def test_a_log_in_the_folder_of_the_script_is_no_change_of_it(start, tmp_path):
+    log = tmp_path / "project" / "audit.log"
+    for _ in range(2):  # the second one replaces the first one's log
+        assert start("--quiet", "--log-file", "audit.log").wait() == 3
+        assert "INFO detaudit" in log.read_text()
+        assert report_of(tmp_path)["isolation"]["not_restored"] == []
+
+
+def test_a_fix_that_was_not_found_is_said_not_to_be_written(start):
+    process = start("--quiet", "--write-fix", "fix.diff")
+    said = "No fix was written: the script trains nothing that could be recorded"
+    assert process.communicate()[1].startswith(said)
+
+
+def test_an_option_of_keep_alone_is_refused(start):
+    process = start("--keep-environment")
+    assert process.communicate()[1] == "--keep-environment needs --keep DIR.\n"
+    assert process.returncode == 2
+
+
+def test_a_log_does_not_replace_the_script(start, tmp_path):
+    process = start("--log-file", "train.py")
+    assert "train.py is a file of the script" in process.communicate()[1]
+    assert process.returncode == 2 and (tmp_path / "project" / "train.py").read_text() == SCRIPT
+
+
+def test_a_report_that_could_not_be_written_is_no_success(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     matched = build_run.document(run_session.RunAudit("train.py", {}, True, "they match"))
     assert output.hand_over(matched, {tmp_path / "gone" / "a": output.File(str)}, SCREEN) == 2
+    shown = capsys.readouterr()
+    assert "exit code 0" in shown.out and "The exit code is therefore 2, not 0." in shown.err
     assert output.hand_over(matched, {tmp_path / "a": output.File(str)}, SCREEN) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_files_are_there_before_the_screen_is_drawn(document, tmp_path, monkeypatch):

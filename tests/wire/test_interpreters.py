@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import venv
+from types import SimpleNamespace
 
 import pytest
 from detaudit.errors import EnvironmentUnusable
@@ -43,6 +44,12 @@ def bare(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bare") / "venv"
     venv.create(folder, with_pip=False, symlinks=True)
     return folder / "bin" / "python"
+
+
+def test_a_full_disk_is_no_fault_of_the_interpreter(tmp_path, monkeypatch):
+    assert "exited with status 1" in refused(tmp_path / "a", "/bin/false")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    assert "No space is left in" in refused(tmp_path / "b", "/bin/false")
 
 
 def planted(tmp_path, text):

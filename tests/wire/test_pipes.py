@@ -71,6 +71,11 @@ def test_every_source_is_one_row_in_a_pipe_and_whole_at_80_columns():
         assert source.id in words and source.title.split()[-1] in words
 
 
+def test_a_source_cannot_be_tried_on_a_backend_that_is_not_there():
+    names = set(piped("sources", "--backend", "theano").split())
+    assert "theano" in names and "tried" not in names
+
+
 def test_what_is_known_of_the_machine_is_one_fact_a_row_in_a_pipe():
     output, document = piped("machine"), json.loads(piped("machine", "--json"))
     flags = " ".join(document["machine"]["processor"]["flags"])

@@ -626,6 +626,8 @@ def test_a_script_that_is_not_there_and_a_notebook(tmp_path):
         ("nowhere.py", "There is no script nowhere.py"),
         ("a.ipynb", "nbconvert"),
         ("pkg", "-m pkg"),
+        (".", r"There is no script \.\.$"),
+        (str(tmp_path), r"There is no script \S+\.$"),
     ):
         (tmp_path / "pkg").mkdir(exist_ok=True)
         with pytest.raises(UsageError, match=said):
@@ -741,6 +743,8 @@ def test_a_run_that_fails_where_our_folder_is_full_says_nothing_of_the_script(ru
     assert done.outcome.kind == FAILED  # on a disk of the script's own
     monkeypatch.setattr(program.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 0}))
     (done,) = run("raise OSError(28, 'No space left on device')", runs=1)
+    assert done.outcome.kind == OWN_FAULT and "no space is left" in done.outcome.reason
+    (done,) = run(SUPERVISOR_KILLED, runs=1)
     assert done.outcome.kind == OWN_FAULT and "no space is left" in done.outcome.reason
     (done,) = run("print('all is well')", runs=1)
     assert done.outcome.completed

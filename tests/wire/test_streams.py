@@ -40,6 +40,12 @@ def test_commands_print_in_any_encoding_and_files_are_utf_8(encoding, tmp_path):
         assert ran.stdout.decode("utf-8") == registry.rendered(read.load(path), form)
 
 
+def test_a_width_of_nothing_is_no_width():
+    assert (
+        detaudit("explain", "xla", COLUMNS="0").stdout == detaudit("explain", "xla").stdout != b""
+    )
+
+
 def test_names_with_control_characters_move_no_cursor(capsys):
     for arguments in (
         ("run", f"{NASTY}.py"),

@@ -13,7 +13,7 @@ from detaudit import __version__
 from detaudit.cli import streams
 from detaudit.cli.command import Command, variables_of
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.messages import OUR_FAULT, warn
+from detaudit.cli.messages import fault, warn
 from detaudit.cli.output import FAULT, INTERRUPTED, code_of_lost_output
 from detaudit.errors import DetauditError
 
@@ -71,7 +71,7 @@ def _exit_code() -> int:
         if hasattr(error, "format_message"):  # typer's own: the command line is not usable
             return _print_usage_error(error)
         # a fault of detaudit must never look like a verdict
-        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        warn(fault(traceback.format_exc()))
         return FAULT
 
 

@@ -102,10 +102,16 @@ def _pin(source: Source, pin: Pin, backend: str, seed: int) -> list[RenderableTy
     return parts
 
 
-def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) -> RenderableType:
-    """Return a table with one row per source: what it is, and whether it can be tried here."""
+def listing(
+    known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int, backend: str | None = None
+) -> RenderableType:
+    """Return a table with one row per source: what it is, and whether it can be tried here, which
+    may need the package of a ``backend``.
+    """
     table = Table(box=None, pad_edge=False, show_header=True, header_style="bold")
-    rows = [(source.id, _here(source, facts, gpus), source.title) for source in known.values()]
+    rows = [
+        (source.id, _here(source, facts, gpus, backend), source.title) for source in known.values()
+    ]
     for place, column in enumerate(("source", "here", "what it is")):
         longest = max((len(row[place]) for row in rows), default=0)
         table.add_column(
@@ -117,7 +123,7 @@ def listing(known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int) ->
 
 
 def listing_document(
-    known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int
+    known: Mapping[str, Source], facts: Mapping[str, Any], gpus: int, backend: str | None = None
 ) -> list[dict[str, Any]]:
     """Return the contents of :func:`listing` as JSON values; ``lacks`` is null if the source can be
     tried.
@@ -129,12 +135,12 @@ def listing_document(
             "family": source.family,
             "backends": list(source.backends),
             "in_scan": source.experiment is not None,
-            "lacks": lacking(source, facts, gpus),
+            "lacks": lacking(source, facts, gpus, backend),
         }
         for source in known.values()
     ]
 
 
-def _here(source: Source, facts: Mapping[str, Any], gpus: int) -> str:
+def _here(source: Source, facts: Mapping[str, Any], gpus: int, backend: str | None) -> str:
     able = "can be tried" if source.experiment else "only by detaudit run"
-    return lacking(source, facts, gpus) or able
+    return lacking(source, facts, gpus, backend) or able

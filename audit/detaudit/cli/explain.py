@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from detaudit.cli.messages import print_whole
-from detaudit.cli.options import EveryAdapter, PrintJson, source_ids
+from detaudit.cli.options import EveryAdapter, PrintJson, alternatives, source_ids
+from detaudit.errors import UsageError
 
 EXAMPLE = "Example: detaudit explain sparse-update"
 
@@ -38,6 +39,10 @@ def explain_command(
     chosen = known.get(source) or next(
         one for name, one in known.items() if name.partition(":")[0] == source
     )
+    if backend is not None and backend not in chosen.backends:
+        raise UsageError(
+            f"{source} is not a source on {backend}. Give --backend {alternatives(chosen.backends)}."
+        )
     named = os.environ.get("KERAS_BACKEND")
     asked = backend or (named if named in chosen.backends else chosen.backends[0])
     there = base.on_backend(chosen, asked)

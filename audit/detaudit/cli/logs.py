@@ -3,6 +3,7 @@
 A log is sent to others like a report, so secrets are masked in both.
 """
 
+import contextlib
 import logging
 import os
 import sys
@@ -16,21 +17,31 @@ _LOG = logging.getLogger("detaudit")
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-class _Masked(logging.Formatter):
-    """A format that masks secrets in records: text that looks like one, and the values of secret
-    variables and of this command's own arguments.
+class Mask:
+    """Masks secrets in a text: what looks like one, and the values of secret variables and of this
+    command's own arguments.
     """
 
-    def __init__(self, form: str | None = None) -> None:
+    def __init__(self) -> None:
         from detaudit.machine.secrets import values
 
-        super().__init__(form)
         self._known = values.collect(os.environ, sys.argv[1:])
 
-    def format(self, record: logging.LogRecord) -> str:
+    def __call__(self, text: str) -> str:
         from detaudit.machine.secrets import forms, values
 
-        return forms.mask(values.mask_values(super().format(record), self._known))
+        return forms.mask(values.mask_values(text, self._known))
+
+
+class _Masked(logging.Formatter):
+    """A format without secrets."""
+
+    def __init__(self, form: str | None = None) -> None:
+        super().__init__(form)
+        self._mask = Mask()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
 
 
 class _OnScreen(logging.Handler):
@@ -49,6 +60,25 @@ class _OnScreen(logging.Handler):
         )
 
 
+class _ToFile(logging.FileHandler):
+    """A handler that gives up at the first error of its file, and says so once. The audit
+    continues.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        from detaudit.report.escape import visible_line
+
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        _LOG.removeHandler(self)
+        with contextlib.suppress(OSError):  # the rest cannot be written either
+            self.close()
+        place = visible_line(self.baseFilename)
+        print(f"The log in {place} ends early: {error.strerror}.", file=sys.stderr)
+
+
 def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     """Start logging. Raises UsageError if the file cannot be written."""
     _LOG.handlers.clear()
@@ -64,7 +94,7 @@ def set_up(console: Console, verbose: bool, file: Path | None) -> None:
     try:
         # Only its owner may read it, like a report's folder
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK, 0o600))
-        handler = logging.FileHandler(file, mode="w", encoding="utf-8", errors="backslashreplace")
+        handler = _ToFile(file, mode="w", encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"Cannot write the log to {file}: {error.strerror}.") from None
     handler.setFormatter(_Masked(_FORMAT))

@@ -25,6 +25,15 @@ def warn(message: str) -> None:
     )
 
 
+def fault(details: str) -> str:
+    """Return what went wrong in detaudit, and the request to report it: without secrets, because it
+    will be published.
+    """
+    from detaudit.cli.logs import Mask
+
+    return f"{Mask()(details)}{OUR_FAULT}"
+
+
 def note(message: str) -> None:
     """Print a line on standard error that is not an error."""
     Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)

@@ -107,6 +107,7 @@ def ops_command(
     targets = report_targets(json, markdown, junit)
     for path in (*targets.values(), reproducer):
         write.check_target(path)
+    write.refuse_equal({**targets, "reproducer": reproducer, "log-file": log_file})
     screen = Screen.set_up(verbose, quiet, log_file)
     with screen.progress() as emit:
         audit = session.run(options, emit, resume)

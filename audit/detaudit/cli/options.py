@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, KERAS_2_BESIDE, THEANO
 
+from detaudit.cli.settings import as_written
 from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 
@@ -27,7 +28,7 @@ def choice(names: Sequence[str], metavar: str = "NAME", **settings: Any) -> Any:
         context: typer.Context, parameter: typer.CallbackParam, value: str | None
     ) -> str | None:
         if value is not None and value not in names and not context.resilient_parsing:
-            option = parameter.opts[0]
+            option = as_written(context, parameter)
             hint = did_you_mean(value, names)
             raise UsageError(f"{option} takes {alternatives(names)}, not {value!r}.{hint}")
         return value

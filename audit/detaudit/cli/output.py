@@ -17,7 +17,7 @@ from rich.console import Console
 
 from detaudit.cli import logs
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.messages import OUR_FAULT, print_whole, warn
+from detaudit.cli.messages import fault, print_whole, warn
 
 if TYPE_CHECKING:
     from detaudit.commands.ops.findings import OpsAudit
@@ -80,7 +80,7 @@ class Screen:
 
         processes.adopt_orphans()
         atexit.register(processes.end_orphans)
-        with Drawing(self.console, self.quiet) as drawing:
+        with Drawing(self.console, self.quiet, self.verbose) as drawing:
 
             def handle(event: "Event") -> None:
                 if isinstance(event, Closing):
@@ -121,7 +121,7 @@ def documented(build: "Callable[[AnyAudit], v1.Document]", audit: "AnyAudit") ->
     try:
         return build(audit)
     except Exception as error:
-        warn(f"{traceback.format_exc()}{OUR_FAULT}")
+        warn(fault(traceback.format_exc()))
         return build(_without_details(audit, Failure.of(error)))
 
 
@@ -158,6 +158,8 @@ def hand_over(document: "v1.Document", files: Files, screen: Screen, printed: st
         interruptions.defer()
     for problem in problems:
         warn(problem)
+    if code != document.exit_code:  # the report on the screen ends with the other one
+        warn(f"The exit code is therefore {code}, not {document.exit_code}.")
     return code
 
 
@@ -171,7 +173,7 @@ def _write(path: Path, file: File) -> str:
     try:
         content = file.text()
     except Exception:  # if one format fails, the others are still written
-        return f"{traceback.format_exc()}{path} was not written. {OUR_FAULT}"
+        return fault(f"{traceback.format_exc()}{path} was not written. ")
     try:
         write.save(path, content, private=file.private)
     except UsageError as error:

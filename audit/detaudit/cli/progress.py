@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task
 from rich.text import Text
 
+from detaudit.cli.logs import Mask
 from detaudit.core.durations import duration
 from detaudit.core.events import (
     Decided,
@@ -113,10 +114,13 @@ class _Status(ProgressColumn):
 
 
 class Drawing:
-    """The display: a context manager that is called with events. If ``quiet``, it draws nothing."""
+    """The display: a context manager that is called with events. If ``quiet``, it draws nothing; if
+    ``logged``, it leaves the text of events to the log on the same console (``-v``).
+    """
 
-    def __init__(self, console: Console, quiet: bool = False):
-        self._console, self._quiet = console, quiet
+    def __init__(self, console: Console, quiet: bool = False, logged: bool = False):
+        self._console, self._quiet, self._logged = console, quiet, logged
+        self._mask = Mask()
         self._live = console.is_terminal and not quiet
         self._work = Work()
         self._bar = Progress(
@@ -147,23 +151,23 @@ class Drawing:
             case Expected():
                 self._work.expect(event)
             case Notice():
-                self._print(event.text)
+                self._tell(event.text)
                 self._printed_notice = True
             case Differing() if not self._printed_difference:
                 self._printed_difference = True
-                self._print(event.text, "bold yellow")
+                self._tell(event.text, "bold yellow")
             case Phase():
                 self._show_phase(event)
             case TrialEnded() | ScriptEnded():
                 self._count(event)
             case Decided() if not self._live:
-                self._print(f"{event.source}: {event.verdict}")
+                self._tell(f"{event.source}: {event.verdict}")
 
     def _show_phase(self, event: Phase) -> None:
         if self._live:
-            self._bar.update(self._task, description=visible_line(event.title))
+            self._bar.update(self._task, description=self._harmless(event.title))
         elif self._printed_notice:  # the first line says what will be run, and how long it takes
-            self._print(event.title)
+            self._tell(event.title)
 
     def _count(self, event: TrialEnded | ScriptEnded) -> None:
         self._work.count(event)
@@ -173,10 +177,19 @@ class Drawing:
             self._printed_share = share
             self._print(self._work.describe())
 
+    def _tell(self, text: str, style: str = "") -> None:
+        if not self._logged:
+            self._print(text, style)
+
+    def _harmless(self, text: str) -> str:
+        """Return a text with names of files and variables, which may have any characters and
+        contain secrets.
+        """
+        return visible_line(self._mask(text))
+
     def _print(self, text: str, style: str = "") -> None:
-        """Print a line; names of files and sources in it may contain any characters."""
         self._console.print(
-            visible_line(text),
+            self._harmless(text),
             style=style,
             highlight=False,
             markup=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from detaudit.cli.interruptions import interruptions
-from detaudit.cli.messages import OUR_FAULT, warn
+from detaudit.cli.messages import fault, warn
 from detaudit.core.sentences import number
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def print_how_to_continue(
     """
     failure = audit.failure
     if failure is not None and failure.details:
-        warn(f"{failure.details}{OUR_FAULT}")
+        warn(fault(failure.details))
     elif failure is not None:
         warn(f"The audit ended early: {failure.reason}.")
     if audit.interrupted:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detaudit.cli.logs import Mask
 from detaudit.cli.options import (
     SCRIPT_BACKENDS,
     Budget,
@@ -204,13 +205,17 @@ def run_command(
         cost=cost,
         search=search,
     )
+    if keep_environment and keep is None:
+        raise UsageError("--keep-environment needs --keep DIR.")
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
     targets = report_targets(json, markdown, junit)
-    written = {**targets, "fix": write_fix, "reproducer": reproducer}
-    for path in written.values():
+    results = {**targets, "write-fix": write_fix, "reproducer": reproducer}
+    for path in results.values():
         write.check_target(path)
+    write.refuse_equal({**results, "log-file": log_file, "keep": keep})
     script = program.find(target, module, tuple(arguments or ()), working_folder())
+    written = {**targets, "fix": write_fix, "reproducer": reproducer, "log": log_file}
     write.refuse_files_of(script.root, written)
     if keep is not None:
         write.check_folder(keep)
@@ -225,6 +230,9 @@ def run_command(
         files[write_fix] = File(lambda: fix, private=True)
     printed = audit.output if show_output else ""
     code = hand_over(document, files, screen, printed)
+    if write_fix is not None and audit.fix is None:
+        reason = audit.no_fix_reason or audit.reason
+        print(f"No fix was written: {Mask()(reason)}.", file=sys.stderr)
     if reproducer is not None:
         reproduce(reproducer, _located_kernel(audit), audit.environment, options.python)
     print_how_to_continue(audit, 1 + len(arguments or ()))

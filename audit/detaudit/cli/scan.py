@@ -108,6 +108,7 @@ def scan_command(
     """Find what makes training non-reproducible on this machine, and the settings that fix it."""
     from detaudit.commands.scan import plan
     from detaudit.commands.scan.session import Options
+    from detaudit.report import write
 
     if quick and full:
         raise UsageError("--quick and --full cannot be combined. Give one of them.")
@@ -128,6 +129,7 @@ def scan_command(
         resume=str(resume) if resume else None,
     )
     targets = report_targets(json, markdown, junit)
+    write.refuse_equal({**targets, "log-file": log_file})
     screen = Screen.set_up(verbose, quiet, log_file)
     if backend != ALL:
         raise typer.Exit(scan_once(options, targets, screen))

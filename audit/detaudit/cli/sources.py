@@ -2,6 +2,8 @@
 
 import sys
 
+from detaudit_probes.declare import NOT_TENSORFLOW
+
 from detaudit.cli.messages import print_whole
 from detaudit.cli.options import Backend, PrintJson, Python, interpreter_path
 
@@ -21,7 +23,9 @@ def sources_command(
     facts = interpreter.ask(interpreter_path(python)).facts
     adapter = interpreter.choose(backend, facts)
     known, gpus = base.script_sources(adapter), gpu.count(gpu.snapshot())
+    # TensorFlow has several packages, and without any backend it is the one that is described
+    package = adapter if adapter in NOT_TENSORFLOW else None
     if json:
-        sys.stdout.write(write.plain_json(listing_document(known, facts, gpus)))
+        sys.stdout.write(write.plain_json(listing_document(known, facts, gpus, package)))
     else:
-        print_whole(listing(known, facts, gpus), wide=True)
+        print_whole(listing(known, facts, gpus, package), wide=True)

@@ -74,6 +74,9 @@ class Stream(io.TextIOBase):
 
 def install() -> Stream:
     """Replace ``sys.stdout`` and ``sys.stderr``; return the new standard output."""
+    # A width of 0, as of a terminal that does not know its own, would print nothing at all
+    if not os.environ.get("COLUMNS", "1").strip("0"):
+        del os.environ["COLUMNS"]
     for descriptor in (0, 1, 2):
         _open_if_closed(descriptor)
     output = Stream(sys.stdout or _null())

@@ -10,12 +10,15 @@ import json
 import os
 import re
 import select
+import shutil
 import stat
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+#: Bytes that must be free on a disk for a run.
+LEAST_SPACE = 1 << 20
 END = 4000  # bytes that are read of a process's output
 #: Seconds to wait for the process at a pipe's other end: until it opens the pipe, until it
 #: continues.
@@ -47,6 +50,11 @@ def replace_file(
         with contextlib.suppress(OSError):
             draft.unlink()
         raise
+
+
+def is_full(place: Path) -> bool:
+    """Whether the disk of a folder has too little space for a run."""
+    return shutil.disk_usage(place).free < LEAST_SPACE
 
 
 def write_json(path: Path, document: Any, durable: bool = False) -> None:

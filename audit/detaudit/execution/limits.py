@@ -27,16 +27,15 @@ def parse_budget(given: str | None) -> tuple[float | None, int | None]:
     """Return ``--budget`` as (seconds, runs), one of them None. Raises UsageError."""
     if given is None:
         return None, None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h|runs)?", given)
-    if match is None or not float(match[1]):
-        raise UsageError(
-            f"--budget takes seconds (600), minutes (10m), hours (2h) or a number of runs (40runs), "
-            f"not {given!r}."
-        )
-    amount, unit = float(match[1]), match[2] or ""
-    if unit == "runs":
-        return None, int(amount)
-    return amount * _UNITS[unit], None
+    match = re.fullmatch(r"(?P<time>\d+(?:\.\d+)?)(?P<unit>[smh]?)|(?P<runs>\d+)runs?", given)
+    if match is not None and int(match["runs"] or 0):
+        return None, int(match["runs"])
+    if match is not None and float(match["time"] or 0):
+        return float(match["time"]) * _UNITS[match["unit"]], None
+    raise UsageError(
+        f"--budget takes seconds (600), minutes (10m), hours (2h) or a number of runs (40runs), "
+        f"not {given!r}."
+    )
 
 
 def check_budget(given: str | None) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 import detaudit_probes
 from detaudit_probes import codec, protocol
 
-from detaudit.core.files import end_of, read_json, write_json
+from detaudit.core.files import end_of, is_full, read_json, write_json
 from detaudit.core.outcome import Ended, last_line, sentence
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
@@ -91,6 +91,11 @@ class Nest:
             if not hello["ready"]:
                 raise EnvironmentUnusable(explain_failure(hello["failure"], self.interpreter))
             return Hello(hello["facts"], tuple(hello["fingerprints"]))
+        if gone is not None and is_full(self.control):
+            raise EnvironmentUnusable(
+                f"No space is left in {self.control.parent}. Free some, or set TMPDIR to a folder on "
+                f"another disk."
+            )
         if gone is not None:
             raise EnvironmentUnusable(
                 f"{self.interpreter.path} exited with status {gone} while importing "

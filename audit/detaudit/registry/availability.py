@@ -7,9 +7,15 @@ from typing import Any
 from detaudit_probes.declare import Needs, Source
 
 
-def lacking(source: Source, facts: Mapping[str, Any], gpus: int) -> str | None:
-    """Return why the source cannot be tried here, or None."""
+def lacking(
+    source: Source, facts: Mapping[str, Any], gpus: int, backend: str | None = None
+) -> str | None:
+    """Return why the source cannot be tried here, or None. ``backend`` is the package of a backend
+    that is needed too.
+    """
     needs = source.needs
+    if backend is not None and backend not in facts.get("packages", {}):
+        return f"no {backend} here"
     if needs.gpus > gpus:
         return f"needs {needs.gpus} GPU{'s' if needs.gpus > 1 else ''}, {gpus or 'none'} here"
     missing = [name for name in needs.packages if name not in facts.get("packages", {})]

@@ -1,6 +1,7 @@
 """Writes a report after the work: completely or not at all."""
 
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -79,9 +80,21 @@ def check_target(path: str | Path | None) -> None:
     """Raise UsageError if ``save`` would certainly fail: better before a minute of work than after
     it.
     """
-    if path is None or _takes_bytes(Path(path)):
+    if path is None:
         return
-    name, folder = visible(str(path)), Path(os.path.realpath(path)).parent
+    if str(path) == "-":
+        raise UsageError(
+            "Cannot write -: it is not a file. Name one, or give /dev/stdout with --quiet."
+        )
+    if _takes_bytes(Path(path)):
+        return
+    name = visible(str(path))
+    try:
+        folder = Path(os.path.realpath(path)).parent
+    except FileNotFoundError:  # realpath needs the working folder
+        raise UsageError(
+            f"Cannot write {name}: the working folder no longer exists. Change to another folder."
+        ) from None
     if Path(path).is_dir():
         raise UsageError(f"Cannot write {name}: it is a folder. Name a file.")
     if not folder.is_dir():
@@ -90,6 +103,23 @@ def check_target(path: str | Path | None) -> None:
         )
     if not os.access(folder, os.W_OK) or (Path(path).exists() and not os.access(path, os.W_OK)):
         raise UsageError(f"Cannot write {name}: it is read-only. Name a file elsewhere.")
+
+
+def refuse_equal(targets: Mapping[str, Path | None]) -> None:
+    """Raise UsageError if two options name the same file: one would replace the other's.
+    ``targets`` are the options' names, and their files.
+
+    A device may be named more than once.
+    """
+    options: dict[str, str] = {}
+    for option, path in targets.items():
+        if path is None or _takes_bytes(path):
+            continue
+        first = options.setdefault(os.path.realpath(path), option)
+        if first != option:
+            raise UsageError(
+                f"--{first} and --{option} both name {visible(str(path))}. Name two files."
+            )
 
 
 #: For the owner only.
@@ -104,6 +134,8 @@ CONTAINS = {
     "junit": b'<testsuites name="detaudit"',
     "reproducer": b"Written by detaudit",
 }
+#: The first record of a log.
+_LOG = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ detaudit\b")
 _LARGEST_OF_OURS = 20_000_000
 
 
@@ -132,6 +164,8 @@ def _is_ours(path: Path, kind: str) -> bool:
     if path.stat().st_size > _LARGEST_OF_OURS:
         return False
     text = path.read_bytes()
+    if kind == "log":
+        return _LOG.match(text) is not None
     return text.startswith(BEGINS[kind]) if kind in BEGINS else CONTAINS[kind] in text
 
 

@@ -23,7 +23,7 @@ from detaudit.commands.run.supervise import LAUNCH_FILE
 from detaudit.core import printed
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
-from detaudit.core.files import end_of, write_json
+from detaudit.core.files import end_of, is_full, write_json
 from detaudit.core.outcome import Ended, last_line
 from detaudit.core.sentences import number
 from detaudit.errors import UsageError
@@ -40,8 +40,6 @@ MOST_BURNERS = 8
 MOST_LISTED = 50_000  # names below the program's folder that are checked for changes
 CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
-# Bytes: with less free space in our folder, a failed run says nothing about the script
-LEAST_SPACE = 1 << 20
 
 # In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
 # where the files that it left are kept, if they are.
@@ -123,12 +121,13 @@ def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) ->
         raise UsageError(
             f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}"
         )
+    package = target.rstrip("/").replace("/", ".")
     if not path.is_file():
         raise UsageError(
             f"There is no script {target}."
             + (
-                f" For a package, use: detaudit run -m {target.rstrip('/').replace('/', '.')}"
-                if path.is_dir()
+                f" For a package, use: detaudit run -m {package}"
+                if path.is_dir() and all(name.isidentifier() for name in package.split("."))
                 else ""
             )
         )
@@ -499,9 +498,8 @@ class Process:
         if status is None:
             return None
         word = _last_word(folder / "supervisor")
-        return Ended(
-            own_fault=f"the process that supervises the script exited with status {status}: {word}"
-        )
+        said = f"the process that supervises the script exited with status {status}: {word}"
+        return Ended(own_fault=self._no_space() or said)
 
     def _tidy(self, folder: Path) -> None:
         """Remove what is no longer needed of a run that has ended: temporary files, and most of a
@@ -522,14 +520,14 @@ class Process:
         path = folder / protocol.FAULT_FILE
         if path.exists():
             return f"in its hooks: {_last_word(path)}"
-        if ended.status == 0 or ended.timed_out:
-            return ""
+        return "" if ended.status == 0 or ended.timed_out else self._no_space()
+
+    def _no_space(self) -> str:
+        """Return that a disk of detaudit's own is full, so that a failed run says nothing about the
+        script; an empty string if none is.
+        """
         places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
-        full = [
-            place
-            for place in (self.control.parent, *places)
-            if shutil.disk_usage(place).free < LEAST_SPACE
-        ]
+        full = [place for place in (self.control.parent, *places) if is_full(place)]
         return f"no space is left in its own folder, {full[0]}" if full else ""
 
     def said(self, folder: Path) -> str:

@@ -86,7 +86,7 @@ def check_stop_after(given: str | None) -> str | None:
     """Return ``--stop-after`` as it was given: a number of steps, or of seconds with an ``s``.
     Raises UsageError.
     """
-    if given is not None and not re.fullmatch(r"[1-9]\d*|\d+(\.\d+)?s", given):
+    if given is not None and not re.fullmatch(r"[1-9]\d*|(?!0+(\.0+)?s)\d+(\.\d+)?s", given):
         raise UsageError(
             f"--stop-after takes a number of steps (200), or of seconds (60s), not {given!r}."
         )
@@ -102,7 +102,7 @@ def run(
 ) -> RunAudit:
     """Investigate the program. If interrupted, return the findings so far, saved for ``resume``.
 
-    Raises UsageError and EnvironmentUnusable. ``reports`` are files that will be written for the
+    Raises UsageError and EnvironmentUnusable. ``reports`` are files that are written for the
     user; if they are below the program's folder, they do not belong to the program.
     """
     with session(emit, resume, SHORT) as work:
@@ -159,7 +159,7 @@ class _Run:
             forecast = _forecast(self.options).announcement(self.program.title)
             rest = "Whatever it writes outside its folder is written in every run."
             self.emit(Notice(f"{forecast}. {rest}"))
-            files = listing(self.program.root)
+            files = self._listing()
             hello = ask(self.options.python)
             choice = choose(
                 self.program.root,
@@ -224,14 +224,15 @@ class _Run:
                 "--isolation": self.sandboxed.sandbox.kind,
                 "--online": options.online,
             },
-            files={
-                name: status
-                for name, status in files.items()
-                if not stat.S_ISDIR(status[1]) and not self._is_ours(name)
-            },
+            files={name: status for name, status in files.items() if not stat.S_ISDIR(status[1])},
         )
         self.session.go_on(identity, _ended_by_script, self.sandboxed.take_up)
         self._remove_unfinished()
+
+    def _listing(self) -> dict[str, tuple[int, int, int]]:
+        """Return the program's files, without those that this command writes there."""
+        found = listing(self.program.root)
+        return {name: status for name, status in found.items() if not self._is_ours(name)}
 
     def _is_ours(self, name: str) -> bool:
         path = Path(os.path.realpath(self.program.root), name)
@@ -333,7 +334,7 @@ class _Run:
         for trial in trials:
             if trial.trace is not None:
                 elsewhere.update(trial.trace.measures.files.elsewhere)
-        after = listing(self.program.root)
+        after = self._listing()
         changed = sorted(
             name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
         )
@@ -427,11 +428,11 @@ def _end_early(so_far: RunAudit, why: str) -> RunAudit:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
     if so_far.fix is not None or so_far.no_fix_reason:
         return replace(so_far, no_cost_reason=f"{why} before every pin was timed")
-    missing = "a fix was tried" if so_far.causes else "the cause was found"
+    missing = "a fix was verified" if so_far.causes else "the cause was found"
     return replace(
         so_far,
         reason=f"{so_far.reason}; {why} before {missing}",
-        no_fix_reason=f"{why} before a fix was tried",
+        no_fix_reason=f"{why} before a fix was verified",
     )
 
 
