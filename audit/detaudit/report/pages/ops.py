@@ -92,8 +92,8 @@ def answer(report: v1.OpsReport) -> Answer:
     broken = _named(report, "broken")
     if broken:
         sentence = (
-            f"{len(broken)} of {operations} gave different results from equal inputs, and no pin that "
-            f"was tried prevents this: {listed(broken)}."
+            f"{len(broken)} of {operations} gave different results from equal inputs, and op "
+            f"determinism does not prevent this: {listed(broken)}."
         )
         return Answer("bad", "BROKEN", sentence)
     if report.outcome == "inconclusive":
