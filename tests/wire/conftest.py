@@ -81,10 +81,15 @@ def journals(tmp_path, monkeypatch):
 
 @pytest.fixture(params=KINDS)
 def kind(request, tmp_path):
-    if request.param == OVERLAY:
+    return usable(request.param, tmp_path)
+
+
+def usable(kind: str, tmp_path: Path) -> str:
+    """Return the kind of isolation; skip the test if it is not possible here."""
+    if kind == OVERLAY:
         (tmp_path / "try").mkdir()
         (tmp_path / "ours").mkdir()
         overlay, reason = choice.mountable(tmp_path / "try", tmp_path / "ours")
         if overlay is None:
             pytest.skip(f"no overlay can be mounted here: {reason}")
-    return request.param
+    return kind

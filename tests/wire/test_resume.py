@@ -26,9 +26,11 @@ from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
 from detaudit.execution.sandbox import choice, tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
+from detaudit.execution.sandbox.view import KINDS, OVERLAY
 from detaudit.execution.workspace import RUNS
 
-from tests.wire.conftest import PROBES, condition
+from tests.slow import slow_but_for
+from tests.wire.conftest import PROBES, condition, usable
 from tests.wire.test_sandbox import Audited
 
 TRIALS = 4
@@ -269,6 +271,12 @@ class Project:
         return audited, len(self.runs.read_text().splitlines())
 
 
+@pytest.fixture(params=slow_but_for([OVERLAY], KINDS))
+def kind(request, tmp_path):
+    """One kind every day, and all of them in one test: the others are slow."""
+    return usable(request.param, tmp_path)
+
+
 @pytest.fixture
 def project(tmp_path, kind):
     return Project(tmp_path, kind)
@@ -288,7 +296,9 @@ def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, tempora
     assert not list(temporary.iterdir())
 
 
-def test_a_killed_run_goes_on_under_every_isolation(project, temporary, tmp_path):
+@pytest.mark.parametrize("every_kind", KINDS)
+def test_a_killed_run_goes_on_under_every_isolation(every_kind, temporary, tmp_path):
+    project = Project(tmp_path, usable(every_kind, tmp_path))
     (project.folder / "data").mkdir()
     (project.folder / "data" / "large.csv").write_text("1,2")
     saved = killed(temporary, str(tmp_path), project.kind)
