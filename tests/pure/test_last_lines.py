@@ -51,7 +51,7 @@ def test_what_to_do_stands_in_the_last_screen():
     last = plain(scan)[-22:]
     assert all({line, line.partition("  #")[0]} & set(last) for line in scan.recipe.lines)
     assert any(line.startswith("Also pin") for line in last)
-    assert "What to do  apply the fix:" in "\n".join(plain(run)[-22:])
+    assert "What to do  save the fix above" in "\n".join(plain(run)[-22:])
 
 
 def rows(lines: list[str], verdict: str) -> list[int]:

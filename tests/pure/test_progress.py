@@ -175,11 +175,11 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
 def test_how_long_a_run_takes_is_said_as_minutes():
     forecast = predict(3, search=True, timed=False)
     assert forecast.announcement("train.py") == (
-        "Running train.py 15 times if its runs match, and up to about 53 times if they differ and "
-        "the cause is searched for"
+        "Running train.py 15 times if its runs match, and about 53 times if they differ and "
+        "the cause is searched for (more if they differ rarely)"
     )
     assert forecast.estimate(19, 2) == (
-        "One run takes 19 s, so the audit takes about 3 minutes if runs match, and up to 12 minutes "
+        "One run takes 19 s, so the audit takes about 3 minutes if runs match, and about 12 minutes "
         "if they differ."
     )
     assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)

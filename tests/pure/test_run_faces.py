@@ -124,6 +124,8 @@ def test_who_did_not_search_is_told_how_to():
     searched = " ".join(shown(document(known), height=9).split())
     alone = " ".join(shown(document(replace(known, search=Search())), height=9).split())
     assert "leave out --no-search" in alone and "leave out --no-search" not in searched
+    cut = " ".join(shown(document(replace(known, over_budget=True)), height=9).split())
+    assert "give a larger --budget" in cut and "file a bug" not in cut
 
 
 def test_causes_that_are_needed_together_say_so():

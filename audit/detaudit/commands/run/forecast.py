@@ -20,7 +20,7 @@ SLOWDOWN = 1.4
 @dataclass(frozen=True)
 class Forecast:
     """The expected number of runs of a program: of the first comparison, in total if runs match,
-    and at most in total if they differ.
+    and in total if they always differ.
     """
 
     first: int
@@ -32,8 +32,8 @@ class Forecast:
         if self.matching >= self.differing:
             return f"Running {title} {self.matching} times to see whether its runs match"
         return (
-            f"Running {title} {self.matching} times if its runs match, and up to about "
-            f"{self.differing} times if they differ and the cause is searched for"
+            f"Running {title} {self.matching} times if its runs match, and about {self.differing} "
+            f"times if they differ and the cause is searched for (more if they differ rarely)"
         )
 
     def estimate(self, seconds: float, jobs: int) -> str:
@@ -43,7 +43,7 @@ class Forecast:
         if self.matching >= self.differing:
             return f"{sentence}."
         differing = _seconds(self.differing, seconds, jobs)
-        return f"{sentence}, and up to {duration(differing)} if they differ."
+        return f"{sentence}, and about {duration(differing)} if they differ."
 
     def expected(self, seconds: float, jobs: int, ended: int, differs: bool) -> Expected:
         """Return the expected size of the audit after ``ended`` runs."""

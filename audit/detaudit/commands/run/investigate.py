@@ -285,7 +285,7 @@ def _differing(
     """
     ends = counted(runs, compare_ends)
     if ends.differing and not ends.problem:
-        case.emit(Phase("Running the script without the recorder"))
+        case.emit(Phase("Checking that recording changes nothing"))
         unrecorded = yield from _unrecorded(case, runs)
         audit = replace(audit, unrecorded=unrecorded.repeats)
         if unrecorded.matches:

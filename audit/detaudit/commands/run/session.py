@@ -32,9 +32,11 @@ from detaudit.commands.run.program import (
     written_by,
 )
 from detaudit.core.condition import Condition
+from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
+from detaudit.core.sentences import number
 from detaudit.errors import UsageError
 from detaudit.execution import claims
 from detaudit.execution import resume as resume_file
@@ -157,8 +159,10 @@ class _Run:
         files, choice, audit = {}, None, self._empty_audit({})
         with self.session.attended():
             forecast = _forecast(self.options).announcement(self.program.title)
-            rest = "Whatever it writes outside its folder is written in every run."
+            rest = "Files that it writes outside its folder are really written, in every run."
             self.emit(Notice(f"{forecast}. {rest}"))
+            if self.options.budget is not None:
+                self.emit(Notice(_describe_budget(self.options.budget)))
             files = self._listing()
             hello = ask(self.options.python)
             choice = choose(
@@ -483,6 +487,12 @@ def _forecast(options: Options) -> Forecast:
     """Return how often the program will run, as far as it is known before the first run."""
     timed = options.cost is not False
     return predict(options.pairs or PAIRS[0][1], options.search, timed)
+
+
+def _describe_budget(budget: str) -> str:
+    seconds, runs = parse_budget(budget)
+    limit = number(runs, "run") if runs is not None else duration(seconds or 0.0)
+    return f"No new run starts after {limit} (--budget); the report then says what is not decided."
 
 
 def _describe_isolation(choice: Choice, program: Program) -> str:

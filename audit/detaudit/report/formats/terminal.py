@@ -118,6 +118,8 @@ class _Drawing:
 
     def draw_last(self, page: pages.Page) -> Iterator[RenderableType]:
         """Draw what is repeated below a page that has scrolled away."""
+        yield Text()
+        yield Text("In short:", "dim")
         for block in (page.answer, *page.next_steps):
             yield Text()
             yield from self._block(block)

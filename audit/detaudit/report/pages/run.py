@@ -62,24 +62,28 @@ def what_to_do(report: v1.RunReport) -> str:
         resting = [one.title for one in report.depends_on]
         return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
     if report.fix is not None and report.fix.verified:
-        return "apply the fix: --write-fix fix.diff saves it, and patch -p1 < fix.diff applies it"
+        return (
+            "save the fix above as fix.diff (--write-fix fix.diff does it for you), and apply it "
+            "with patch -p1 < fix.diff"
+        )
     if report.causes:
         return (
             "change the lines listed under Why, which use the source that makes runs differ; "
             "detaudit explain ID says how to pin it"
         )
     if report.reproducible is False and not report.interrupted:
-        searched = report.search.trial_count or report.over_budget
-        return (
-            wording.FILE_A_BUG if searched else "leave out --no-search to find the cause and a fix"
-        )
+        if report.over_budget:
+            return "give a larger --budget, to find the cause and a fix"
+        if not report.search.trial_count:
+            return "leave out --no-search, to find the cause and a fix"
+        return wording.FILE_A_BUG
     return ""
 
 
 def _blocks(report: v1.RunReport) -> Iterator[Block]:
     yield answer(report)
-    lines = [Line(label, value) for label, value in details(report)]
-    lines += [_why(one) for one in report.causes]
+    lines = [_why(cause) for cause in report.causes]
+    lines += [Line(label, value) for label, value in details(report)]
     lines += frame.context_lines(report)
     if lines:
         yield Lines(tuple(lines))
