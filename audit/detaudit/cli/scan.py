@@ -71,7 +71,7 @@ def scan_command(
         ),
     ] = [],  # noqa: B006
     quick: Annotated[
-        bool, typer.Option("--quick", help="Try only the most common sources, in a minute or two.")
+        bool, typer.Option("--quick", help="Try only the most common sources, in a few minutes.")
     ] = False,
     full: Annotated[
         bool, typer.Option("--full", help="Try every source, with more pairs.")
