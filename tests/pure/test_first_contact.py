@@ -53,6 +53,14 @@ def test_a_source_is_explained_on_its_own_backends_alone():
         explain_command("xla", "torch")
 
 
+@pytest.mark.parametrize("pin", sorted(base.known_pins().keys() - SOURCES.keys()))
+def test_a_pin_leads_to_the_source_that_it_pins(pin):
+    with pytest.raises(UsageError, match=f"{pin} is a pin, not a source") as refused:
+        explain_command(pin)
+    source = str(refused.value).rpartition(" ")[2]
+    assert source in SOURCES and pin in {one.id for one in describe_source._pins(SOURCES[source])}
+
+
 def test_nothing_can_be_tried_on_a_backend_that_is_not_installed():
     clock = {"clock": SOURCES["clock"]}
     for packages, backend, lacks in (

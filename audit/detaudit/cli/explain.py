@@ -8,6 +8,7 @@ import typer
 
 from detaudit.cli.messages import print_whole
 from detaudit.cli.options import EveryAdapter, PrintJson, alternatives, source_ids
+from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
 
 EXAMPLE = "Example: detaudit explain sparse-update"
@@ -35,6 +36,11 @@ def explain_command(
     from detaudit.report import write
 
     known = base.script_sources()
+    if source not in known and source in base.known_pins():
+        pinned = base.known_pins()[source].sources
+        raise UsageError(
+            f"{source} is a pin, not a source. It pins {listed(pinned)}: detaudit explain {pinned[0]}"
+        )
     plan.check_id(source, known)
     chosen = known.get(source) or next(
         one for name, one in known.items() if name.partition(":")[0] == source
