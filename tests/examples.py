@@ -5,17 +5,16 @@ columns shows it, to quote from.
 """
 
 import dataclasses
-import io
 import re
 from pathlib import Path
 
 from detaudit.report.formats import svg
-from detaudit.report.formats.registry import on_screen
 from detaudit.report.pages import registry
 from detaudit.report.pages.page import Page
 from detaudit.report.read import load
 from detaudit.report.schema import v1
-from rich.console import Console
+
+from tests.pure import golden
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "examples"
@@ -32,17 +31,12 @@ def report(name: str) -> v1.Document:
 
 def screen(name: str) -> str:
     """What ``detaudit report`` prints at 80 columns."""
-    console = Console(
-        width=80, height=1000, file=io.StringIO(), color_system=None, legacy_windows=False
-    )
-    with console.capture() as captured:
-        console.print(on_screen(report(name), verbose=False), crop=False)
-    return captured.get()
+    return golden.on_terminal(report(name), height=1000)
 
 
 def quoted(page: str) -> list[tuple[str, str]]:
     """The name of the report and the text of each quotation of a page."""
-    return [(name, text) for name, text in QUOTED.findall(page)]
+    return QUOTED.findall(page)
 
 
 def missing(quotation: str, shown: str) -> list[str]:

@@ -18,15 +18,8 @@ ENGINE, GUEST = ROOT / "audit" / "detaudit", ROOT / "probes" / "detaudit_probes"
 SCHEMA = ROOT / "docs" / "reference" / "report.schema.json"
 #: What ``noqa`` and ``type: ignore`` say is not prose.
 PRAGMAS = ("noqa", "type:")
-#: Still in the old words; a folder that is rewritten is taken off this list.
-OLD_WORDS = ()
-FILES = [
-    path
-    for path in sorted(ENGINE.rglob("*.py"))
-    if path.relative_to(ENGINE).parts[0] not in OLD_WORDS
-]
-#: The golden files that are checked: those of the pages that are rewritten.
-GOLDEN = sorted(golden.FOLDER.glob("*.*")) if not OLD_WORDS else []
+FILES = sorted(ENGINE.rglob("*.py"))
+GOLDEN = sorted(golden.FOLDER.glob("*.*"))
 
 
 def strings(source: str) -> list[str]:
