@@ -5,7 +5,7 @@ they match, vary the machine's settings.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.commands.run import attribute, failures, leftovers, vary
+from detaudit.commands.run import attribute, cut, failures, growth, leftovers, vary
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
 from detaudit.commands.run.forecast import predict
@@ -25,6 +25,7 @@ from detaudit.commands.run.repeat import (
     further,
     matches_for,
     repeated,
+    stands_still,
 )
 from detaudit.core.condition import Trial, pair
 from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
@@ -302,14 +303,34 @@ def _differing(
     if not case.search:
         return replace(audit, no_fix_reason="the cause was not searched for (--no-search)")
     case.known_so_far(audit)
-    runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
-    audit = _described(case, audit, runs)
+    audit, runs = yield from _repeated(case, audit, runs)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
-    explained = yield from attribute.explain(case, audit, runs)
+    explained = yield from attribute.explain(replace(case, cut=cut.behind(runs)), audit, runs)
     if explained.causes and leftovers.differs(again):
         return (yield from leftovers.add_under_pins(case, explained))
     return explained
+
+
+def _repeated(
+    case: Case, audit: RunAudit, runs: Sequence[Finished]
+) -> Experiment[tuple[RunAudit, list[Finished]]]:
+    """Repeat the difference, often enough for a search.
+
+    First in a short pair, whose tensors are kept. If it does not differ, that says nothing about
+    whole runs: these are repeated then.
+    """
+    case = replace(case, cut=cut.behind(runs))
+    trials = pair(case.short(case.unpinned).with_orders(keep_from=0), 0)
+    found = yield list(trials)
+    kept = [found[trial] for trial in trials]
+    short = isinstance(compare_runs(*kept), Divergence) and not any(map(stands_still, kept))
+    done = yield from repeated(
+        case.unpinned, len(runs) // 2, most=case.most, runs=[*runs, *kept] if short else runs
+    )
+    whole = [run for run in done if run not in kept]
+    audit = replace(_described(case, audit, whole), repeats=counted(done))
+    return growth.described(audit, *kept), done
 
 
 def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:
