@@ -303,10 +303,10 @@ def _differing(
     if not case.search:
         return replace(audit, no_fix_reason="the cause was not searched for (--no-search)")
     case.known_so_far(audit)
-    audit, runs = yield from _repeated(case, audit, runs)
+    case, audit, runs = yield from _repeated(case, audit, runs)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
-    explained = yield from attribute.explain(replace(case, cut=cut.behind(runs)), audit, runs)
+    explained = yield from attribute.explain(case, audit, runs)
     if explained.causes and leftovers.differs(again):
         return (yield from leftovers.add_under_pins(case, explained))
     return explained
@@ -314,23 +314,26 @@ def _differing(
 
 def _repeated(
     case: Case, audit: RunAudit, runs: Sequence[Finished]
-) -> Experiment[tuple[RunAudit, list[Finished]]]:
-    """Repeat the difference, often enough for a search.
+) -> Experiment[tuple[Case, RunAudit, list[Finished]]]:
+    """Repeat the difference, often enough for a search, and choose where the runs of the search
+    end.
 
     First in a short pair, whose tensors are kept. If it does not differ, that says nothing about
     whole runs: these are repeated then.
     """
-    case = replace(case, cut=cut.behind(runs))
-    trials = pair(case.short(case.unpinned).with_orders(keep_from=0), 0)
+    short = replace(case, cut=cut.behind(runs))
+    trials = pair(short.short(case.unpinned).with_orders(keep_from=0), 0)
     found = yield list(trials)
     kept = [found[trial] for trial in trials]
-    short = isinstance(compare_runs(*kept), Divergence) and not any(map(stands_still, kept))
+    idle = any(map(stands_still, kept))  # such as a warm-up, in which no weight changes
+    differ = not idle and isinstance(compare_runs(*kept), Divergence)
     done = yield from repeated(
-        case.unpinned, len(runs) // 2, most=case.most, runs=[*runs, *kept] if short else runs
+        case.unpinned, len(runs) // 2, most=case.most, runs=[*runs, *kept] if differ else runs
     )
     whole = [run for run in done if run not in kept]
     audit = replace(_described(case, audit, whole), repeats=counted(done))
-    return growth.described(audit, *kept), done
+    case = replace(case, cut=None if idle else cut.behind(done))
+    return case, growth.described(audit, *kept), done
 
 
 def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -259,6 +260,7 @@ class _Run:
         script_sources = base.script_sources().values()
         known = {pin.id: pin for source in script_sources for pin in source.pins}
         self.so_far.append(blank)
+        began = time.monotonic()
         case = Case(
             program=self.program,
             unpinned=self._unpinned(),
@@ -276,6 +278,7 @@ class _Run:
             backend=self.backend,
             runs=lambda: len(self.runner.finished),
             jobs=lambda: self.runner.limits.jobs,
+            spent=lambda: time.monotonic() - began,
         )
         why = "the budget ran out"
         try:
