@@ -9,12 +9,15 @@ from detaudit.commands.run.findings import Cause, Repeats
 from detaudit.commands.run.origin import suspects
 from detaudit.commands.run.repeat import FRESH, MORE, MOST_MATCHES, matches_for, pairs_for
 from detaudit.commands.run.search import Pins, smallest
+from detaudit.core.counting import SIGNIFICANT
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Experiment, Finished
 
 ROUNDS = 4  # searches, each with more pairs than the one before
-# The significance level at which a cause is named: four pairs that differ, five that match
+# The significance level at which a cause is named, unless pairs always differ: four pairs that
+# differ, five that match
 CAUSE = 0.01
+FEW = 2  # differing pairs that are enough, if pairs of the unchanged program always differ
 DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
 #: Pairs of whole runs that match at the end, with the pins or with the fix. They count as evidence
 #: beside the short pairs of the search.
@@ -132,9 +135,7 @@ class Finder:
                 left_out.append((pin, Repeats(0, 0, 0), None))
                 continue
             others = [*self.known, *(other for other in needed if other != pin)]
-            most = min(MOST_MATCHES, 2 * case.most)
-            repeats = yield from questions.repeats(case, others, pin, FRESH, most, level)
-            left_out.append((pin, repeats, matches_for(repeats, level)))
+            left_out.append((pin, *(yield from self._without(others, pin, level))))
         wanted = [matching for *_, matching in left_out if matching is not None]
         if max(wanted, default=0) > self._evidence:
             self._evidence = max(wanted)
@@ -148,6 +149,23 @@ class Finder:
             )
             for pin, repeats, matching in left_out
         )
+
+    def _without(
+        self, others: Sequence[str], pin: str, level: float
+    ) -> Experiment[tuple[Repeats, int | None]]:
+        """Count how many pairs of runs differ without one pin, and how many matching pairs with it
+        exclude chance.
+
+        Where every pair of the unchanged program differed, two pairs of two decide; the question of
+        the search is one of them.
+        """
+        if self.base.differing == self.base.pairs:
+            found = yield from questions.repeats(self.case, others, pin, 0, FEW, SIGNIFICANT)
+            if found.differing == found.pairs == FEW:
+                return found, matches_for(found)
+        most = min(MOST_MATCHES, 2 * self.case.most)
+        found = yield from questions.repeats(self.case, others, pin, FRESH, most, level)
+        return found, matches_for(found, level)
 
     def match_again(self, needed: Pins, less: int = 0) -> Experiment[bool]:
         """Whether as many pairs match as the causes need as evidence, ``less`` some that whole runs
