@@ -27,7 +27,8 @@ class Case:
     a run is short. ``backend`` is the script's Keras backend. ``pairs`` is the number that the user
     requested; of a condition that differs rarely, at most ``most`` pairs are run. ``search`` says
     whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
-    are made at a time, ``spent`` the seconds since the audit began. A trial of the search ends
+    are made at a time, ``spent`` the seconds since the audit began, of the
+    ``budget`` that the user allows. A trial of the search ends
     after ``cut`` steps (None: at the program's own end), and may be one of ``forks``.
     """
 
@@ -49,6 +50,7 @@ class Case:
     runs: Callable[[], int] = lambda: 0
     jobs: Callable[[], int] = lambda: 1
     spent: Callable[[], float] = lambda: 0.0
+    budget: float | None = None
     cut: int | None = None
     forks: Forks = NO_FORKS
 

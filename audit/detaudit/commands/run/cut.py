@@ -14,8 +14,8 @@ from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Trace
 
-#: A race does not show in the same step each time: trials make this many times the steps after
-#: which the latest first divergence was seen.
+#: A race does not show in the same step each time: trials make this many times as many steps as the
+#: latest first divergence needed to show.
 MARGIN = 2
 #: Stages in which nothing races: the batch, or the initial value, differs from the beginning.
 AT_ONCE = ("data", "init")

@@ -16,7 +16,6 @@ from detaudit.core.outcome import TIMED_OUT, UNSTARTED
 from detaudit.core.trace import Trace
 
 BEGINS = ("rng", "random at fit")  # the recorder's note at the start of a ``fit``
-SHORT = 20.0  # seconds: shorter scripts are run more often
 # Pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
 MORE = 5
 FRESH = 100  # the number of the first pair of a condition that is run again, after the search

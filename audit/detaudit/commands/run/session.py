@@ -278,6 +278,7 @@ class _Run:
             backend=self.backend,
             runs=lambda: len(self.runner.finished),
             jobs=lambda: self.runner.limits.jobs,
+            budget=parse_budget(self.options.budget)[0],
             spent=lambda: time.monotonic() - began,
         )
         why = "the budget ran out"
@@ -488,8 +489,7 @@ def _first_output(trials: Sequence[Finished]) -> str:
 
 def _forecast(options: Options) -> Forecast:
     """Return how often the program will run, as far as it is known before the first run."""
-    timed = options.cost is not False
-    return predict(options.pairs or PAIRS[0][1], options.search, timed)
+    return predict(options.pairs or PAIRS[0][1], options.search, bool(options.cost))
 
 
 def _describe_budget(budget: str) -> str:
