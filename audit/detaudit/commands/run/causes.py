@@ -9,15 +9,15 @@ from detaudit.commands.run.findings import Cause, Repeats
 from detaudit.commands.run.origin import suspects
 from detaudit.commands.run.repeat import FRESH, MORE, MOST_MATCHES, matches_for, pairs_for
 from detaudit.commands.run.search import Pins, smallest
-from detaudit.core.counting import SIGNIFICANT
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Experiment, Finished
 
 ROUNDS = 4  # searches, each with more pairs than the one before
-# The significance level at which a cause is named, unless pairs always differ: four pairs that
-# differ, five that match
+# The significance level at which a cause is named: four pairs that differ, five that match
 CAUSE = 0.01
-FEW = 2  # differing pairs that are enough, if pairs of the unchanged program always differ
+# The same if every pair of the unchanged program differs, and all of the first few pairs without a
+# pin: three that differ, five that match
+ALWAYS, FEW = 0.02, 3
 DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
 #: Pairs of whole runs that match at the end, with the pins or with the fix. They count as evidence
 #: beside the short pairs of the search.
@@ -156,13 +156,13 @@ class Finder:
         """Count how many pairs of runs differ without one pin, and how many matching pairs with it
         exclude chance.
 
-        Where every pair of the unchanged program differed, two pairs of two decide; the question of
-        the search is one of them.
+        Where every pair of the unchanged program differed, and no set of pins has failed yet, a few
+        pairs that all differ decide; the question of the search is one of them.
         """
-        if self.base.differing == self.base.pairs:
-            found = yield from questions.repeats(self.case, others, pin, 0, FEW, SIGNIFICANT)
+        if self.base.differing == self.base.pairs and self._rounds == 1:
+            found = yield from questions.repeats(self.case, others, pin, 0, FEW, ALWAYS)
             if found.differing == found.pairs == FEW:
-                return found, matches_for(found)
+                return found, matches_for(found, ALWAYS)
         most = min(MOST_MATCHES, 2 * self.case.most)
         found = yield from questions.repeats(self.case, others, pin, FRESH, most, level)
         return found, matches_for(found, level)
