@@ -42,7 +42,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     cause can be named. ``done`` are the runs that differ.
     """
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
-    always = audit.repeats.differing == audit.repeats.pairs
+    base = _of_unchanged(audit)
+    always = base.differing == base.pairs
     case = replace(
         case,
         backend=backend_of(done) or case.backend,
@@ -52,7 +53,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     work = _Work()
     pins, untouched = relevant(case, done)
     work.search = Search(unexercised_pins=untouched)
-    matching = matches_for(audit.repeats)
+    matching = matches_for(base)
     if matching is None:
         rate = share(audit.repeats.differing, audit.repeats.pairs)
         return replace(
@@ -63,7 +64,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: runs with everything pinned"))
-    often = pairs_for(audit.repeats) if always else max(pairs_for(audit.repeats), matching)
+    often = pairs_for(base) if always else max(pairs_for(base), matching)
     pinned, pins, invalid = yield from work.of(control(case, pins, often))
     work.search = replace(work.search, incompatible_pins=invalid)
     audit = replace(audit, pinned=pinned.repeats)
@@ -74,14 +75,25 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         return _unresolved(case, audit, work, pins, why)
     case.known_so_far(replace(audit, unresolved_pins=pins, search=work.summary()))
     audit = replace(audit, observer=(yield from observe(case, pins)))
-    found: _Round | None = _Round(
-        case, pins, (), audit.repeats, tuple(done), pinned.repeats.matching
-    )
+    found: _Round | None = _Round(case, pins, (), base, tuple(done), pinned.repeats.matching)
     pairs = CONFIRMED if always else matching
     for _ in range(LATER):
         if found is not None:
             audit, found = yield from _one_round(found, audit, work, pairs)
     return (yield from _with_cost(case, audit, done, work))
+
+
+def _of_unchanged(audit: RunAudit) -> Repeats:
+    """Return how many pairs of the unchanged program differed, recorded or not."""
+    recorded, unrecorded = audit.repeats, audit.unrecorded
+    if unrecorded is None:
+        return recorded
+    return replace(
+        recorded,
+        runs=recorded.runs + unrecorded.runs,
+        matching=recorded.matching + unrecorded.matching,
+        differing=recorded.differing + unrecorded.differing,
+    )
 
 
 def unresolved(case: Case, why: str) -> str:
@@ -253,7 +265,7 @@ def _with_cost(
         more = f"it takes about {duration(seconds)} more; --cost does it anyway"
         return replace(audit, no_cost_reason="" if case.cost is False else more)
     case.emit(Phase("Timing the pins, one run at a time"))
-    pairs = pairs_for(audit.repeats)
+    pairs = pairs_for(_of_unchanged(audit))
     return replace(audit, cost=(yield from cost.measure(case, work.needed, pins, pairs)))
 
 
