@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from detaudit_probes.declare import Pin, Source
 
 from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.program import Program
 from detaudit.commands.run.repeat import MOST
 from detaudit.commands.run.search import Pins
@@ -26,7 +27,7 @@ class Case:
     a run is short. ``backend`` is the script's Keras backend. ``pairs`` is the number that the user
     requested; of a condition that differs rarely, at most ``most`` pairs are run. ``search`` says
     whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
-    are made at a time.
+    are made at a time. ``forks`` says whether trials may go on from a fork of the program.
     """
 
     program: Program
@@ -46,6 +47,7 @@ class Case:
     most: int = MOST
     runs: Callable[[], int] = lambda: 0
     jobs: Callable[[], int] = lambda: 1
+    forks: Forks = NO_FORKS
 
     def pinned(self, pins: Sequence[str]) -> Condition:
         condition = self.unpinned
