@@ -90,8 +90,9 @@ class ProgramNests(Protocol):
     Their hosts raise :class:`NestUnusable` from ``hello`` and ``ended``.
     """
 
-    #: How many of them are kept for later trials.
-    most: int
+    @property
+    def most(self) -> int:
+        """How many of them to keep, idle ones included."""
 
     def takes(self, trial: Trial) -> bool:
         """Whether a nest may run this trial."""

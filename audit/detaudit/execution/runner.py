@@ -330,7 +330,7 @@ class Runner:
         """Close nests that no known trial needs, to free memory for the others: those first that
         have not been used for longest.
         """
-        most = max(self.limits.jobs, self.program_nests.most if self.program_nests else 0)
+        most = self.program_nests.most if self.program_nests is not None else self.limits.jobs
         needed = {self._key(trial) for trial in self._queue} | {run.key for run in self._running}
         idle = [key for key in self._nests if key not in needed]
         for key in idle[: max(0, len(self._nests) - most)]:

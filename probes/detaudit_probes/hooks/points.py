@@ -172,7 +172,8 @@ def _open_file(ours: str) -> str:
 
 def _shares_memory() -> bool:
     with open("/proc/self/maps") as file:
-        return any("ws " in line.partition(" ")[2][:6] for line in file)
+        permissions = [line.split(" ", 2)[1] for line in file]
+    return any("w" in one and "s" in one for one in permissions)
 
 
 def _signals() -> str:

@@ -45,8 +45,8 @@ class Session(Given):
 
     def _obstacle(self, module: str) -> str:
         """Return why a nest cannot fork at the end of this module's import."""
-        used = sorted(self.used)
-        return "it uses %s" % used[0] if used else obstacle(self.folder)
+        used = ["it uses %s" % source for source in sorted(self.used)]
+        return obstacle(self.folder) or (used[0] if used else "")
 
     def drew(self, source: str, makers: bool = False) -> None:
         """Count a draw from ``source`` by the caller up the stack.

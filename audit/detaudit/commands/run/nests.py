@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from detaudit_probes import protocol
 
 from detaudit.commands.run.forks import Forks
@@ -34,7 +35,8 @@ from detaudit.execution.sandbox.view import Start, View
 
 COMMANDS = "commands"  # in a nest's folder, the named pipe
 NEST = 0  # the number of the nest's own folder, beside those of its trials
-MOST_NESTS = 6  # each takes half a gigabyte
+MOST_NESTS = 6
+NEST_BYTES = 700 * 2**20  # of memory, for a nest and a child of it
 STALLED = 3.0  # times the seconds of a fresh run
 GRACE = 5.0  # seconds
 
@@ -54,10 +56,15 @@ class Nests:
     program: Program
     forks: Forks
     services: Services = field(default_factory=Services)
-    most: int = MOST_NESTS
 
     def __post_init__(self) -> None:
         self.known = Known()
+
+    @property
+    def most(self) -> int:
+        if not self.forks.usable():
+            return 0
+        return max(2, min(MOST_NESTS, psutil.virtual_memory().available // NEST_BYTES))
 
     def takes(self, trial: Trial) -> bool:
         if not trial.condition.orders.forked:
