@@ -57,7 +57,8 @@ def test_a_forked_run_sees_what_a_fresh_one_sees(audited):
         print(sys.argv[1:], os.getcwd(), sys.path, __name__, __file__, helper.__name__, sys.stdin.read())
         print(sorted(name for name in os.environ if name != "TMPDIR"), os.listdir("."))
         print(sorted(os.listdir("/proc/self/fd")), os.getpgid(0) == os.getsid(0) == os.getpid())
-        print(sorted({name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)), sys.meta_path[1:])
+        loaded = {name.partition(".")[0] for name in sys.modules}
+        print(len(sys.meta_path), sorted(loaded - set(sys.stdlib_module_names)))
     """
     audit = audited(text, arguments=("--lr", "0.1"), files={"helper.py": ""})
     (fresh,) = audit.fresh()
