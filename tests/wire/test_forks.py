@@ -243,6 +243,14 @@ def test_what_a_forked_run_leaves_behind_is_ended(audited):
         assert was_forked(run) and not alive(int(printed(run)))
 
 
+def test_nests_are_not_closed_and_opened_again_in_turn(audited):
+    audit = audited("import tf_keras\nprint('ran')")
+    for number in range(1, 4):
+        for pins in ((), ("hash-seed",)):
+            assert all(map(was_forked, audit.forked(*pins, runs=2 * number)))
+    assert len(list(audit.runner.control.glob("*/trials/00000"))) == 4
+
+
 def test_a_script_that_starts_itself_again_with_a_fixed_hash_seed(audited):
     text = """
         import os, sys

@@ -116,9 +116,9 @@ class _Nest:
         children.die_with_parent()
         if os.getppid() != self._pid:  # it has ended before that
             os._exit(0)
+        _forget_temporary_folder()
         self._set_variables(command["environment"])
         _freshen()
-        _forget_temporary_folder()
         before = _functions()
         start.begin(folder, point)
         for restore in kept:
@@ -190,9 +190,8 @@ def _forget_temporary_folder() -> None:
     """Let ``tempfile`` find its folder again, unless the program has set another."""
     import tempfile
 
-    before, tempfile.tempdir = tempfile.tempdir, None
-    if before is not None and before not in tempfile._candidate_tempdir_list():
-        tempfile.tempdir = before
+    if tempfile.tempdir in tempfile._candidate_tempdir_list():
+        tempfile.tempdir = None
 
 
 def _functions() -> Dict[str, Dict[str, Any]]:
