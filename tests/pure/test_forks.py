@@ -37,7 +37,7 @@ def test_if_something_is_in_the_way_at_every_point_the_first_one_is_reported():
     made = nests(TENSORFLOW._replace(obstacle="it starts a thread"))
     assert not made.takes(Trial(FORKED, 0))
     assert made.forks.note() == (
-        "each run of the search began with the script's first line, because it starts a thread "
+        "each run of the search started the script from its first line, because it starts a thread "
         "before its import of tensorflow has ended"
     )
 

@@ -1,12 +1,19 @@
 """Runs from a nest of the user's program, with a module that stands in for a framework."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
+import detaudit_probes
 import pytest
+from detaudit.execution.sandbox.overlay import Overlay
+from detaudit.execution.sandbox.view import Start
 from detaudit_probes.sources import SCRIPT_PINS
 
 from tests.forks import Audited, printed, was_forked
@@ -205,7 +212,7 @@ def test_a_forked_run_that_hangs_is_ended_and_run_again(audited, monkeypatch):
     audit = audited(ONLY_FORKED.format("time.sleep(100)"))
     runs = audit.forked()
     assert [printed(run) for run in runs] == ["ran\n"] * 2 and not any(map(was_forked, runs))
-    assert "stalls" in audit.forks.note()
+    assert "did not end in time" in audit.forks.note()
     assert not [pid for pid in descendants(os.getpid()) if "train.py" in command(pid)]
 
 
@@ -213,7 +220,7 @@ def test_a_forked_run_that_is_killed_is_run_again(audited):
     audit = audited(ONLY_FORKED.format("os.kill(os.getpid(), signal.SIGKILL)"))
     runs = audit.forked()
     assert [printed(run) for run in runs] == ["ran\n"] * 2 and not any(map(was_forked, runs))
-    assert "dies from SIGKILL" in audit.forks.note()
+    assert "died from SIGKILL" in audit.forks.note()
 
 
 def test_a_nest_that_ends_before_its_point(audited):
@@ -249,6 +256,68 @@ def test_nests_are_not_closed_and_opened_again_in_turn(audited):
         for pins in ((), ("hash-seed",)):
             assert all(map(was_forked, audit.forked(*pins, runs=2 * number)))
     assert len(list(audit.runner.control.glob("*/trials/00000"))) == 4
+
+
+#: The first process enters a view and becomes a program, whose child enters a second view over it.
+ENTERS = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+from detaudit_probes.forking import mounts
+plans, number = json.load(open(sys.argv[2])), int(sys.argv[3])
+if os.fork() == 0:
+    mounts.enter(plans[number])
+    print(sorted(os.listdir(".")), flush=True)
+    open("written %d" % number, "w").close()
+    os.unlink("data %d" % number)
+    if number == 0:
+        os.execv(sys.executable, [sys.executable, "-c", sys.argv[4], *sys.argv[1:3], "1", ""])
+    os._exit(0)
+status = os.wait()[1]
+print(sorted(os.listdir(".")), flush=True)
+os._exit(status and 1)
+"""
+
+
+@pytest.mark.parametrize("user", ["this", "ordinary"])
+def test_a_child_enters_a_view_of_its_own_over_what_its_nest_has_written(tmp_path, user):
+    usable("overlay", tmp_path)
+    python = sys.executable if user == "this" else shutil.which("python3", path="/usr/bin")
+    if python is None or (user == "ordinary" and os.getuid() != 0):
+        pytest.skip("no interpreter that an ordinary user can start, or we are one")
+    with tempfile.TemporaryDirectory() as place:
+        root, ours = Path(place, "root"), Path(place, "ours")
+        root.mkdir()
+        for number in range(2):
+            (root / f"data {number}").touch()
+        overlay = Overlay(root, (ours,))
+        (ours / "nest").mkdir(parents=True)
+        (ours / "trial").mkdir()
+        plans = [
+            overlay.view(ours / "nest", Start()).plan,
+            overlay.view_over(ours / "trial", ours / "nest").plan,
+        ]
+        (ours / "plans.json").write_text(json.dumps(plans))
+        guest = Path(detaudit_probes.__file__).parent.parent
+        owner = 65534 if user == "ordinary" else os.getuid()
+        for path in [Path(place), *Path(place).rglob("*")]:
+            os.chown(path, owner, owner)
+        done = subprocess.run(
+            [python, "-c", ENTERS, str(guest), str(ours / "plans.json"), "0", ENTERS],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            user=owner,
+            group=owner,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            "['data 0', 'data 1']",
+            "['data 1', 'written 0']",
+            "['data 1', 'written 0']",
+            "['data 0', 'data 1']",
+        ]
+        assert overlay.written(ours / "trial") == ("data 0", "data 1", "written 0", "written 1")
+        overlay.close()
 
 
 def test_a_script_that_starts_itself_again_with_a_fixed_hash_seed(audited):

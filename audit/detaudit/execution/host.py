@@ -113,4 +113,4 @@ class ProgramNests(Protocol):
         """Take note of a finished trial: a fresh one shows where nests can fork."""
 
     def drop(self, reason: str) -> None:
-        """Use no nest any more."""
+        """Run every later trial in a fresh process."""

@@ -212,7 +212,7 @@ class Runner:
             self.program_nests.learn(finished)
 
     def _drop_nests(self, reason: str) -> None:
-        """Use no nest of the user's program any more. Trials that run in one end there."""
+        """Run later trials in fresh processes. Trials that run in a nest end there."""
         assert self.program_nests is not None
         _LOG.info("no nest of the program is used: %s", reason)
         self.program_nests.drop(reason)

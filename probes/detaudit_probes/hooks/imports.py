@@ -33,7 +33,7 @@ class Hooks:
         self._before.setdefault(module, []).append(function)
 
     def remove(self) -> None:
-        """Call nothing any more."""
+        """Stop: nothing is called at later imports."""
         sys.meta_path.remove(self)  # type: ignore[arg-type]
         self._waiting.clear()
         self._before.clear()

@@ -26,7 +26,9 @@ class Forks:
         """
         if not self._wanted or not self._reason:
             return ""
-        return f"each run of the search began with the script's first line, because {self._reason}"
+        return (
+            f"each run of the search started the script from its first line, because {self._reason}"
+        )
 
 
 #: Of a case whose runs are not to be forked.

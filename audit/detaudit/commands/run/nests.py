@@ -19,7 +19,6 @@ from detaudit_probes import protocol
 
 from detaudit.commands.run.forks import Forks
 from detaudit.commands.run.program import (
-    SUPERVISOR,
     Program,
     ProgramHost,
     Services,
@@ -114,7 +113,7 @@ class Nests:
 
 def _needs_start(trial: Trial, point: protocol.Point) -> bool:
     """Whether a trial needs a process that is new from its first line on: the text of the script,
-    the files that it finds, and lines that have run before the point cannot be changed any more.
+    the files that it finds, and the lines before the point have had their effect when it forks.
     """
     condition, orders = trial.condition, trial.condition.orders
     changed = orders.version or orders.without or orders.left or orders.kept or orders.files
@@ -190,7 +189,7 @@ class ProgramNest(ProgramHost):
             fault = self._home / protocol.FAULT_FILE
             how = last_word(fault) if fault.exists() else how
             raise NestUnusable(
-                f"started once more, it does not reach the end of its import of {point.module} ({how})"
+                f"started again, it did not reach the end of its import of {point.module} ({how})"
             )
         if hello["obstacle"]:
             raise NestUnusable(f"{hello['obstacle']} before its import of {point.module} has ended")
@@ -260,23 +259,19 @@ class ProgramNest(ProgramHost):
         if ended is None:
             if self._gone():
                 self._finish(folder, Ended())
-                raise NestUnusable(
-                    f"the forked process ended: {last_word(self._home / SUPERVISOR)}"
-                )
+                raise NestUnusable("the process that forks its runs was killed")
             if time.monotonic() > self._limits[folder] + GRACE:
                 self.interrupt()
                 self._finish(folder, Ended())
-                raise NestUnusable("a run that goes on from a fork of it stalls")
+                raise NestUnusable("a run forked from it did not end in time")
             return None
         ended = self._finish(folder, ended)
         if ended.own_fault:
-            raise NestUnusable(f"a run that goes on from a fork of it fails ({ended.own_fault})")
+            raise NestUnusable(f"a run forked from it failed ({ended.own_fault})")
         if ended.timed_out:
-            raise NestUnusable("a run that goes on from a fork of it stalls")
+            raise NestUnusable("a run forked from it did not end in time")
         if ended.signal is not None:
-            raise NestUnusable(
-                f"a run that goes on from a fork of it dies from {signal_name(ended.signal)}"
-            )
+            raise NestUnusable(f"a run forked from it died from {signal_name(ended.signal)}")
         return ended
 
     def interrupt(self) -> None:

@@ -389,7 +389,7 @@ class _Run:
         if self.session.on_gpu(self.options.device):
             return "it may use a GPU"
         if self.sandboxed.sandbox.kind != OVERLAY:
-            return "its folder is not seen through an overlay"
+            return "its folder has no overlay"
         return ""
 
     def _most_runs(self) -> int:
