@@ -64,6 +64,7 @@ class Audited:
         """Runs that may be forked; a fresh one has shown where, as in an audit."""
         if not self.runner.finished:
             self.fresh()
+        self.forks.usable()
         return self._run(pins, runs, {**orders, "forked": True})
 
     def _run(self, pins: Iterable[str], runs: int, orders: dict[str, object]) -> list[Finished]:

@@ -194,12 +194,14 @@ class InScript(NamedTuple):
 
     ``pin`` is applied from outside. If ``counted`` is false, it cannot be detected whether a script
     uses the source, so the source is always tried. If ``sites`` is false, no call site can be
-    recorded.
+    recorded. ``at_start``: it acts once, when the process starts, so processes that are forked
+    later share what it did.
     """
 
     pin: str
     race: bool = False
     counted: bool = True
+    at_start: bool = False
     sites: bool = True
     direct: bool = False
     edits: Tuple[Edit, ...] = ()

@@ -215,6 +215,8 @@ class Orders(NamedTuple):
     stop_steps: Optional[int] = None  # steps after which the program is ended
     # Seconds after which it is ended, at the end of the current step
     stop_seconds: Optional[float] = None
+    # Whether the program may be forked from a process that has imported its framework
+    forked: bool = False
     placebo: Optional[str] = None  # id of a placebo that is applied in the child
     # replaying operations of the catalogue
     operations: Optional[str] = None  # names of entries, separated by commas

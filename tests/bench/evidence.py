@@ -91,7 +91,7 @@ class Simulation:
                 acts,
                 TOUCHED,
                 {"final": repr(value)},
-                measures=Measures(steps=1, moved=True),
+                measures=Measures(steps=3, moved=True),
             )
             self.traces[value] = Finished(trial, 1, Outcome(COMPLETED), trace)
         return Finished(trial, 1, Outcome(COMPLETED), self.traces[value].trace)

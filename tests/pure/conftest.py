@@ -1,12 +1,15 @@
-"""Traces by the thousand: in memory, and removed when their test ends."""
+"""What pure tests share: traces in memory, which are removed when their test ends, and worlds."""
 
 import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.pure.worlds import world_in
 
 MEMORY = "/dev/shm"
 
@@ -24,3 +27,9 @@ def fresh_folder() -> Iterator[Callable[[], Path]]:
             return folder
 
         yield make
+
+
+@pytest.fixture
+def world(tmp_path: Path, fresh_folder: Callable[[], Path]) -> Callable[..., Any]:
+    """See :func:`tests.pure.worlds.world_in`."""
+    return world_in(tmp_path, fresh_folder)

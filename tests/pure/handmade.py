@@ -96,13 +96,24 @@ def with_measures(done: Finished, **measures: Any) -> Finished:
     return replace(done, trace=trace)
 
 
+@dataclass(frozen=True)
+class Losses:
+    """The loss of each step of a trial. A trial that is ended early makes only its first steps."""
+
+    values: tuple[float, ...]
+
+    def until(self, steps: int | None) -> "Losses":
+        return Losses(self.values[:steps])
+
+
 @dataclass
 class Bench:
     """Answers an experiment's trials with hand-made traces, and remembers what it requested.
 
     ``behave`` says what a trial does: it returns the only value in its trace (equal values: equal
-    bits), or an Outcome if the trial did not complete. ``evidence`` is added to every trace, and so
-    are ``measures``, which may be a function of the trial; each trial took this many ``seconds``.
+    bits), :class:`Losses`, or an Outcome if the trial did not complete. ``evidence`` is added to
+    every trace, and so are ``measures``, which may be a function of the trial; each trial took this
+    many ``seconds``.
     """
 
     folder: Callable[[], Path]
@@ -123,22 +134,27 @@ class Bench:
         behaviour = self.behave(trial)
         if isinstance(behaviour, Outcome):
             return Finished(trial, number, behaviour, None)
-        acts = (
-            []
-            if behaviour is None
-            else [
-                Once("rng", "state", trial.draw),
-                Once("init", "kernel", 0.5),
-                Step(0, (("loss", "loss", behaviour), ("update", "kernel", behaviour))),
-            ]
-        )
+        acts: list[Act] = []
+        measures = self.measures(trial) if callable(self.measures) else self.measures
+        if behaviour is not None:
+            acts = [Once("rng", "state", trial.draw), Once("init", "kernel", 0.5)]
+        if isinstance(behaviour, Losses):
+            behaviour = behaviour.until(trial.condition.orders.stop_steps)
+            measures = measures._replace(steps=len(behaviour.values))
+            values = behaviour.values
+        else:
+            values = () if behaviour is None else (behaviour,)
+        acts += [
+            Step(number, (("loss", "loss", value), ("update", "kernel", value)))
+            for number, value in enumerate(values)
+        ]
         trace = written(
             self.folder(),
             acts,
             self.evidence,
             {} if behaviour is None else {"final": repr(behaviour)},
             facts=self.facts(trial),
-            measures=self.measures(trial) if callable(self.measures) else self.measures,
+            measures=measures,
         )
         return Finished(trial, number, Outcome(COMPLETED, "", self.seconds), trace)
 

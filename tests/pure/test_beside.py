@@ -166,12 +166,7 @@ def test_the_distance_is_reported_of_a_further_pair_that_differs_at_the_same_pla
     known = RunAudit(
         "train.py", {}, False, "", repeats=Repeats(2, 0, 1, Divergence("loss", 0, observed, "bits"))
     )
-    experiment = growth.measure(TRIAL.condition, known)
-    left, right = next(experiment)
-    assert left.condition.orders.keep_from == 0
-    with pytest.raises(StopIteration) as end:
-        experiment.send(dict(zip((left, right), runs(training(), training(loss=1.0)), strict=True)))
-    audit = end.value.value
+    audit = growth.described(known, *runs(training(), training(loss=1.0)))
     distance = audit.repeats.divergence.distance
     assert (distance and distance.max_abs) == reported and audit.growth[0].differing_elements == 1
 

@@ -35,7 +35,7 @@ def test_it_forks_at_the_last_point_where_nothing_is_in_the_way():
 
 def test_if_something_is_in_the_way_at_every_point_the_first_one_is_reported():
     made = nests(TENSORFLOW._replace(obstacle="it starts a thread"))
-    assert not made.takes(Trial(FORKED, 0))
+    assert not made.takes(Trial(FORKED, 0)) and not made.forks.usable()
     assert made.forks.note() == (
         "each run of the search started the script from its first line, because it starts a thread "
         "before its import of tensorflow has ended"
@@ -91,7 +91,9 @@ def test_the_first_reason_is_reported_and_none_if_no_run_was_to_be_forked():
     forks = Forks()
     forks.drop("it lies")
     forks.drop("something else")
-    assert not forks.usable() and not forks.note()
-    forks.want()
-    assert forks.note().endswith("because it lies")
+    assert forks.hindered and not forks.note()
+    assert not forks.usable()
+    assert forks.note().startswith("each run ") and forks.note().endswith("because it lies")
+    forks.use()
+    assert forks.note().startswith("later runs ")
     assert not NO_FORKS.usable() and not NO_FORKS.note()

@@ -3,7 +3,6 @@ never say.
 """
 
 import itertools
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,121 +10,17 @@ from types import SimpleNamespace
 
 import pytest
 from detaudit.commands.run import repeat
-from detaudit.commands.run.case import Case
 from detaudit.commands.run.conclusion import conclude
-from detaudit.commands.run.findings import RunAudit
-from detaudit.commands.run.investigate import investigate
-from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition
 from detaudit.core.counting import fisher
 from detaudit.core.divergence import Match
 from detaudit.core.events import Differing, Expected, Phase
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, OWN_FAULT, Outcome
 from detaudit_probes import sources
-from detaudit_probes.protocol import NO_ORDERS, Files, Measures, Orders
+from detaudit_probes.protocol import Files, Measures, Orders
 
 from tests.bench import evidence
-from tests.pure.handmade import Bench
-
-PINS = {name: pin for name, (pin, _) in sources.pins(sources.SCRIPT_MODULES).items()}
-SOURCES = tuple(
-    source for source, _ in sources.declared(sources.SCRIPT_MODULES).values() if source.script
-)
-SCRIPT = "import os\nimport keras\nimport numpy\nrng = numpy.random.default_rng()\nfor x in {1, 2}: pass\n"
-MEASURES = Measures(steps=3, moved=True)
-TOUCHED = {source.id: 1 for source in SOURCES}
-
-
-@pytest.fixture
-def world(tmp_path, fresh_folder):
-    """Investigate a world: ``needed`` names the pins with which runs match."""
-    (tmp_path / "train.py").write_text(SCRIPT)
-    numbers = itertools.count()
-
-    def investigated(
-        *needed,
-        fixable=True,
-        broken=(),
-        behave=None,
-        measures=None,
-        evidence=None,
-        changed=(),
-        sites=None,
-        cost=False,
-        seconds=0.0,
-        pairs=None,
-        search=True,
-        orders=NO_ORDERS,
-        alone=None,
-        asking=lambda wanted: None,
-        written=None,
-        emit=lambda event: None,
-    ):
-        program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
-        unpinned = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
-        alone = [] if alone is None else alone
-
-        def usual(trial):
-            pinned = set(trial.condition.pins)
-            if pinned & set(broken):
-                return Outcome(FAILED, "exited with status 1: UnimplementedError")
-            if set(needed) <= pinned or (
-                trial.condition.orders.version.startswith("fix") and fixable
-            ):
-                return 1.0
-            return float(next(numbers))
-
-        bench = Bench(
-            fresh_folder,
-            behave or usual,
-            TOUCHED if evidence is None else evidence,
-            measures=MEASURES if measures is None else measures,
-            seconds=seconds,
-        )
-        answer = bench._run
-
-        def answered(trial, number):
-            done = answer(trial, number)
-            if sites is not None and trial.condition.orders.spy:
-                (done.trace.folder / "sites.json").write_text(json.dumps(sites))
-            if written is not None and done.trace is not None:
-                (done.trace.folder / "written.json").write_text(json.dumps(written(trial)))
-            return done
-
-        def announced(experiment):
-            wanted = next(experiment)
-            while True:
-                asking(wanted)
-                try:
-                    wanted = experiment.send((yield wanted))
-                except StopIteration as end:
-                    return end.value
-
-        bench._run = answered
-        case = Case(
-            program,
-            unpinned,
-            PINS,
-            SOURCES,
-            sources.SCRIPT_PINS,
-            pairs,
-            emit,
-            lambda: alone.append(1),
-            lambda: tuple(changed),
-            cost=cost,
-            search=search,
-        )
-        found = bench.drive(
-            announced(investigate(case, RunAudit("train.py", {}, None, "not decided")))
-        )
-        found_bench = bench
-        return found, found_bench, alone
-
-    return investigated
-
-
-def causes(audit):
-    return {one.source: one.necessary for one in audit.causes}
+from tests.pure.worlds import MEASURES, SCRIPT, SOURCES, causes
 
 
 def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
@@ -956,15 +851,15 @@ def test_a_pin_that_stops_the_script_alone_is_timed_beside_the_others(world):
 
 
 @pytest.mark.parametrize(
-    ("asked", "seconds", "timed_at_all"),
-    [(None, 3.0, True), (None, 300.0, False), (True, 300.0, True), (False, 3.0, False)],
+    ("asked", "spent", "timed_at_all"),
+    [(None, 3000.0, True), (None, 60.0, False), (True, 60.0, True), (False, 3000.0, False)],
 )
-def test_pins_are_timed_where_a_run_is_short_or_it_is_asked_for(
-    world, asked, seconds, timed_at_all
+def test_pins_are_timed_if_that_takes_a_tenth_of_the_time_so_far_or_it_is_asked_for(
+    world, asked, spent, timed_at_all
 ):
-    audit, _, _ = world("python-random", cost=asked, measures=timed(), seconds=seconds)
+    audit, _, _ = world("python-random", cost=asked, measures=timed(), seconds=6.0, spent=spent)
     assert (audit.cost is not None) is timed_at_all
-    assert ("--cost times the pins" in audit.no_cost_reason) is (asked is None and not timed_at_all)
+    assert ("--cost does it anyway" in audit.no_cost_reason) is (asked is None and not timed_at_all)
 
 
 @pytest.mark.parametrize(
@@ -1132,10 +1027,10 @@ def test_without_a_search_there_is_the_verdict_alone(world, needed):
 
 def test_a_verified_fix_says_what_its_runs_exclude(world):
     audit, _, _ = world("python-random")
-    assert (audit.fix.verified, audit.fix.runs) == (True, 10)
+    assert (audit.fix.verified, audit.fix.runs) == (True, 4)
     assert (
-        round(audit.fix.excluded_rate, 2) == 0.45
-        and "a rate above 45% is excluded" in audit.fix.reason
+        round(audit.fix.excluded_rate, 2) == 0.78
+        and "a rate above 78% is excluded" in audit.fix.reason
     )
 
 

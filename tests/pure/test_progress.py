@@ -5,7 +5,7 @@ import io
 import pytest
 from detaudit.cli import logs
 from detaudit.cli.progress import Drawing, Work
-from detaudit.commands.run.forecast import predict
+from detaudit.commands.run.forecast import Length, predict
 from detaudit.core.durations import duration
 from detaudit.core.events import (
     Decided,
@@ -175,16 +175,45 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
 def test_how_long_a_run_takes_is_said_as_minutes():
     forecast = predict(3, search=True, timed=False)
     assert forecast.announcement("train.py") == (
-        "Running train.py 15 times if its runs match, and about 53 times if they differ and "
-        "the cause is searched for (more if they differ rarely)"
+        "Running train.py 15 times if its runs match. If they differ, the search for the cause takes "
+        "about 10 runs, and 32 that are ended where they differ (more if they differ rarely)"
     )
-    assert forecast.estimate(19, 2) == (
-        "One run takes 19 s, so the audit takes about 3 minutes if runs match, and about 12 minutes "
-        "if they differ."
+    length = Length(4.0, 15.0, 30)
+    assert forecast.estimate(length, 2) == (
+        "One run takes 19 s, so the audit takes about 3 minutes if runs match, and between 4 minutes "
+        "and 9 minutes if they differ, depending on where."
     )
-    assert forecast.expected(19, 1, 1, differs=False) == Expected(15, 14 * 19.0)
-    short = predict(1, search=False, timed=False)
+    assert forecast.expected(length, 1, 1, differs=False) == Expected(15, 14 * 19.0)
+    differing = forecast.expected(length, 1, 2, differs=True, steps=2)
+    assert differing == Expected(42, 8 * 19.0 + 32 * 5.0)
+    verdict = predict(1, search=False, timed=False)
     assert (
-        short.announcement("train.py") == "Running train.py 5 times to see whether its runs match"
+        verdict.announcement("train.py") == "Running train.py 5 times to see whether its runs match"
     )
-    assert short.estimate(2, 1) == "One run takes 2 s, so the audit takes about 10 s if runs match."
+    one = "One run takes 2 s, so the audit takes about 10 s."
+    assert verdict.estimate(Length(1.0, 1.0, 30), 1) == one
+
+
+@pytest.mark.parametrize(
+    ("seconds", "enough"),
+    [
+        (100, "about 7 runs, which is too little to see whether runs match"),
+        (
+            210,
+            "about 15 runs, which is enough to see whether runs match, but not to find the cause",
+        ),
+        (300, "about 22 runs, which is enough for a search only if runs differ early"),
+        (900, "about 67 runs, which should be enough"),
+    ],
+)
+def test_a_budget_is_said_to_buy_what_it_is_enough_for(seconds, enough):
+    forecast = predict(3, search=True, timed=False)
+    assert enough in forecast.bought(seconds, Length(4.0, 15.0, 30), 2)
+
+
+def test_a_long_program_can_be_judged_by_its_first_steps():
+    forecast = predict(3, search=True, timed=False)
+    said = forecast.estimate(Length(10.0, 3600.0, 12_345), 2)
+    assert "--stop-after 200 would end every run after 200 of its 12,345 steps" in said
+    assert "that is after 1 minute" in said
+    assert "--stop-after" not in forecast.estimate(Length(10.0, 500.0, 12_345), 2)

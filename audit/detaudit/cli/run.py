@@ -145,7 +145,7 @@ def run_command(
         bool | None,
         typer.Option(
             Cost,
-            show_default="if a run takes under 20 s",
+            show_default="if that takes little time",
             help="Measure how much time the pins cost.",
         ),
     ] = None,

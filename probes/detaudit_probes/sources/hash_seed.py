@@ -46,7 +46,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Alternatively, sort the set before you number its elements: vocabulary = sorted(set(words)).",
-    script=InScript(ID, counted=False, sites=False, edits=(Edit("order"),)),
+    script=InScript(ID, counted=False, at_start=True, sites=False, edits=(Edit("order"),)),
 )
 
 SENTENCES = (

@@ -1,144 +1,87 @@
 """Finds out why runs of a program differ: control, search, necessity, lines, fix. A cause is named
 only if an experiment showed it.
+
+The search asks short runs, which end behind the first divergence. Whole runs confirm its result:
+runs of the verified fix, which pins exactly what was found, or runs with these pins. If they differ
+later, what was found stays, and the later divergence is searched for in the same way.
 """
 
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from detaudit.commands.run import blame, cost, fix, growth
+from detaudit.commands.run import blame, cost, cut, fix
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Observer, Repeats, RunAudit, Search
-from detaudit.commands.run.origin import suspects
+from detaudit.commands.run.causes import CONFIRMED, Finder, Found
+from detaudit.commands.run.control import control, observe, relevant
+from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit, Search
+from detaudit.commands.run.forks import NO_FORKS
 from detaudit.commands.run.repeat import (
     FRESH,
-    MORE,
-    MOST_MATCHES,
-    SHORT,
     Answer,
     ask,
-    compare_ends,
     counted,
     matches_for,
     pairs_for,
     repeated,
 )
-from detaudit.commands.run.search import Pins, smallest
-from detaudit.core.condition import Trial
-from detaudit.core.divergence import Divergence, Incomparable
+from detaudit.commands.run.search import Pins
+from detaudit.core.divergence import Divergence
+from detaudit.core.durations import duration
 from detaudit.core.events import Phase
-from detaudit.core.experiment import Finished
-from detaudit.core.sentences import share
+from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.sentences import listed, share
 
-#: Pins that may break a script: if it fails with all of them together, these are left out one by
-#: one.
-RISKY = (
-    "op-determinism",
-    "xla-deterministic",
-    "fixed-addresses",
-    "one-pool-thread",
-    "one-process",
-    "clock",
-    "os-entropy",
-    "one-thread",
-    "one-worker",
-    "serial-map",
-    "dense-update",
-    "ordered-updates",
-)
-COPIES = 8  # pairs of runs that each have a copy of the folder
-ROUNDS = 4  # searches, each with more pairs than the one before
+LATER = 4  # divergences that are searched for, each later in the program than the one before
 EVERYTHING = "runs differ with everything pinned: no source that detaudit can pin explains it"
-# The significance level at which a cause is named: four pairs that differ, five that match
-CAUSE = 0.01
-DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
-OBSERVED = 3  # unrecorded runs whose final bits all differ from those of recorded ones
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
     """Return ``audit`` with the causes, their lines and a fix; or with the observations, if no
-    cause can be named.
+    cause can be named. ``done`` are the runs that differ.
     """
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
-    case = replace(case, backend=backend_of(done) or case.backend)
-    began, counter = time.monotonic(), _Counter()
-    pins, untouched = _relevant(case, done)
-    pairs, matching = pairs_for(audit.repeats), matches_for(audit.repeats)
+    always = audit.repeats.differing == audit.repeats.pairs
+    case = replace(
+        case,
+        backend=backend_of(done) or case.backend,
+        # Forked runs share what was drawn before the fork: a rare difference needs independent runs
+        forks=case.forks if always else NO_FORKS,
+    )
+    work = _Work()
+    pins, untouched = relevant(case, done)
+    work.search = Search(unexercised_pins=untouched)
+    matching = matches_for(audit.repeats)
     if matching is None:
-        audit = yield from growth.measure(case.unpinned, audit)
         rate = share(audit.repeats.differing, audit.repeats.pairs)
         return replace(
             audit,
             unresolved_pins=pins,
-            search=Search(unexercised_pins=untouched),
+            search=work.search,
             reason=unresolved(case, f"{rate}, too few for a search"),
         )
     case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: runs with everything pinned"))
-    often = pairs if audit.repeats.differing == audit.repeats.pairs else max(pairs, matching)
-    control, pins, invalid = yield from counter.of(_control(case, pins, often))
-    search = Search(unexercised_pins=untouched, incompatible_pins=invalid)
-    audit = replace(audit, pinned=control.repeats)
-    if control.matches is None:
-        return replace(
-            audit,
-            search=counter.summary(search, began),
-            unresolved_pins=pins,
-            reason=unresolved(
-                case,
-                f"the cause was not found, because runs with everything pinned could not be compared: {control.reason}",
-            ),
-        )
-    if not control.matches:
-        audit = yield from growth.measure(case.unpinned, audit)
-        return replace(
-            audit,
-            search=counter.summary(search, began),
-            unresolved_pins=pins,
-            reason=unresolved(case, EVERYTHING),
-        )
-    case.known_so_far(replace(audit, unresolved_pins=pins, search=counter.summary(search, began)))
-    case.emit(Phase("Searching for the pins that are needed"))
-    found = yield from counter.of(
-        _search(case, pins, done, audit.repeats, control.repeats.matching)
+    often = pairs_for(audit.repeats) if always else max(pairs_for(audit.repeats), matching)
+    pinned, pins, invalid = yield from work.of(control(case, pins, often))
+    work.search = replace(work.search, incompatible_pins=invalid)
+    audit = replace(audit, pinned=pinned.repeats)
+    if not pinned.matches:
+        why = EVERYTHING
+        if pinned.matches is None:
+            why = f"the cause was not found, because runs with everything pinned could not be compared: {pinned.reason}"
+        return _unresolved(case, audit, work, pins, why)
+    case.known_so_far(replace(audit, unresolved_pins=pins, search=work.summary()))
+    audit = replace(audit, observer=(yield from observe(case, pins)))
+    found: _Round | None = _Round(
+        case, pins, (), audit.repeats, tuple(done), pinned.repeats.matching
     )
-    search = counter.summary(replace(search, questions=found.tried), began)
-    if found.causes is None:
-        why = "no set of pins was found that makes fresh runs match"
-        if set(found.needed) == set(pins):
-            why = EVERYTHING
-        return replace(
-            audit, search=search, unresolved_pins=found.needed, reason=unresolved(case, why)
-        )
-    causes = tuple(
-        replace(cause, source=_source_of(case, cause.pin, repeats, audit.repeats.divergence))
-        for cause, repeats in found.causes
-    )
-    doubtful = tuple(cause.pin for cause in causes if cause.necessary is False)
-    if doubtful:
-        return replace(
-            audit,
-            causes=tuple(cause for cause in causes if cause.necessary),
-            search=search,
-            unresolved_pins=doubtful,
-            reason=unresolved(
-                case,
-                f"without {', '.join(doubtful)}, runs differ too rarely to distinguish the effect from chance",
-            ),
-        )
-    case.known_so_far(replace(audit, causes=causes, search=search))
-    observer = yield from _observe(case, pins)
-    audit = yield from growth.measure(case.unpinned, audit)
-    case.emit(Phase("Finding the lines that use these sources"))
-    causes = yield from blame.sites(case, causes, max(pairs, MORE))
-    audit = replace(audit, causes=causes, search=search, observer=observer)
-    case.known_so_far(audit)
-    case.emit(Phase("Trying a fix on a copy"))
-    change, why = yield from fix.fix(case, causes, max(matching, fix.PAIRS))
-    audit = replace(audit, fix=change, no_fix_reason=why)
-    case.known_so_far(audit)
-    timed = _worth_timing(case, pins, found.needed, found.asked)
-    return (yield from _with_cost(case, audit, done, found.needed, timed, pairs))
+    pairs = CONFIRMED if always else matching
+    for _ in range(LATER):
+        if found is not None:
+            audit, found = yield from _one_round(found, audit, work, pairs)
+    return (yield from _with_cost(case, audit, done, work))
 
 
 def unresolved(case: Case, why: str) -> str:
@@ -146,31 +89,187 @@ def unresolved(case: Case, why: str) -> str:
     return f"unresolved after {case.runs()} runs: {why}"
 
 
-def _with_cost(
-    case: Case, audit: RunAudit, done: Sequence[Finished], needed: Pins, tried: Pins, pairs: int
-) -> Investigation:
-    """Return ``audit`` with the cost of the pins; for a long script only if the user asked for
-    it.
+def _unresolved(case: Case, audit: RunAudit, work: "_Work", pins: Pins, why: str) -> RunAudit:
+    return replace(audit, search=work.summary(), unresolved_pins=pins, reason=unresolved(case, why))
+
+
+@dataclass(frozen=True)
+class _Round:
+    """The search for one divergence. Runs with the pins of the causes ``known`` differ in ``base``
+    of their pairs, such as ``runs``; with all ``pins``, ``most`` pairs matched.
     """
-    seconds = done[0].outcome.seconds
-    if not (seconds < SHORT if case.cost is None else case.cost):
-        why = (
-            ""
-            if case.cost is False
-            else f"one run takes {seconds:.0f} s; --cost times the pins anyway"
+
+    case: Case
+    pins: Pins
+    known: tuple[Cause, ...]
+    base: Repeats
+    runs: tuple[Finished, ...]
+    most: int
+
+    def finder(self) -> Finder:
+        known = _pins_of(self.known)
+        rest = tuple(pin for pin in self.pins if pin not in known)
+        return Finder(self.case, rest, known, self.runs, self.base, self.most)
+
+
+def _pins_of(causes: Sequence[Cause]) -> Pins:
+    return tuple(cause.pin for cause in causes)
+
+
+def _one_round(
+    found: _Round, audit: RunAudit, work: "_Work", pairs: int
+) -> Experiment[tuple[RunAudit, _Round | None]]:
+    """Find the causes of one divergence, their lines and a fix. If whole runs with all pins found
+    so far differ later, also return the round that searches for that.
+    """
+    case = found.case
+    case.emit(Phase("Searching for the pins that are needed"))
+    finder = work.start(found.finder())
+    while True:
+        result = yield from work.of(finder.find())
+        if result.causes is None or result.doubtful:
+            return _unexplained(found, audit, work, result), None
+        causes = (*found.known, *result.causes)
+        work.needed = _pins_of(causes)
+        case.emit(Phase("Finding the lines that use these sources"))
+        causes = yield from blame.sites(case, causes, pairs_for(found.base))
+        whole = _WholeRuns(case, work.needed, pairs)
+        audit = replace(audit, causes=causes, search=work.summary())
+        audit = yield from _with_fix(case, audit, whole, pairs)
+        if audit.fix is not None or (yield from whole.match()):
+            return audit, None
+        if whole.differ_behind(case.cut) and (yield from finder.match_again(result.needed)):
+            return (yield from _later(found, audit, work, whole))
+        case.forks.drop("with the pins that the search found, whole runs do not match")
+        finder.refute(result.needed)
+
+
+def _unexplained(found: _Round, audit: RunAudit, work: "_Work", result: Found) -> RunAudit:
+    """Return ``audit`` with the pins of a search that ended without causes, or with doubtful
+    ones.
+    """
+    causes = (*found.known, *(cause for cause in result.causes or () if cause.necessary))
+    audit, doubtful = replace(audit, causes=causes), result.doubtful
+    if doubtful:
+        rarely = "runs differ too rarely to distinguish the effect from chance"
+        return _unresolved(
+            found.case, audit, work, doubtful, f"without {', '.join(doubtful)}, {rarely}"
         )
-        return replace(audit, no_cost_reason=why)
+    why = "no set of pins was found that makes fresh runs match"
+    everything = set(result.needed) == set(found.finder().pins)
+    return _unresolved(found.case, audit, work, result.needed, EVERYTHING if everything else why)
+
+
+def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> Experiment[RunAudit]:
+    """Return ``audit`` with a verified fix, or the reason why there is none.
+
+    If runs with the pins match but those of no fix do, the lines are looked for again in a whole
+    run: a short one may not have reached all of them.
+    """
+    case.known_so_far(audit)
+    case.emit(Phase("Trying a fix on a copy"))
+    change, why = yield from fix.fix(case, audit.causes, pairs, whole.match)
+    if change is None and case.cut is not None and (yield from whole.match()):
+        causes = yield from blame.sites_of_draws(replace(case, cut=None), audit.causes)
+        if causes != audit.causes:
+            audit = replace(audit, causes=causes)
+            change, why = yield from fix.fix(case, causes, pairs, whole.match)
+    audit = replace(audit, fix=change, no_fix_reason=why)
+    case.known_so_far(audit)
+    return audit
+
+
+class _WholeRuns:
+    """Whole runs with the pins of all causes. They are made once, and only if no fix confirms these
+    pins.
+    """
+
+    def __init__(self, case: Case, pins: Pins, pairs: int) -> None:
+        self.condition, self._pairs = case.pinned(pins), pairs
+        self._answer: Answer | None = None
+
+    @property
+    def runs(self) -> tuple[Finished, ...]:
+        return self._answer.runs if self._answer is not None else ()
+
+    def match(self) -> Experiment[bool]:
+        """Whether they match."""
+        if self._answer is None:
+            self._answer = yield from ask(self.condition, self._pairs, FRESH)
+        return self._answer.matches is True
+
+    def differ_behind(self, steps: int | None) -> bool:
+        """Whether they differ, but not in their first ``steps`` steps."""
+        differ = self._answer is not None and self._answer.matches is False
+        return differ and steps is not None and not cut.within(self.runs, steps)
+
+
+def _later(
+    found: _Round, audit: RunAudit, work: "_Work", whole: _WholeRuns
+) -> Experiment[tuple[RunAudit, _Round | None]]:
+    """Return the round that searches for a divergence of runs with all pins found so far, behind
+    the end of the short runs; None if it cannot be searched for, and ``audit`` says why.
+    """
+    case = replace(found.case, cut=cut.behind(whole.runs))
+    first = FRESH + len(whole.runs) // 2
+    runs = yield from work.of(
+        repeated(case.short(whole.condition), first, most=case.most, runs=whole.runs)
+    )
+    base = counted(runs)
+    assert base.divergence is not None
+    case.emit(Phase(f"Runs with these pins differ later, {_place(base.divergence)}"))
+    if matches_for(base) is None:
+        why = f"{share(base.differing, base.pairs)}, too few for a search"
+    else:
+        pinned, _, _ = yield from work.of(control(case, found.pins, pairs_for(base)))
+        if pinned.matches:
+            later = _Round(
+                case, found.pins, audit.causes, base, tuple(runs), pinned.repeats.matching
+            )
+            return audit, later
+        why = "runs with everything pinned differ too" if pinned.matches is False else pinned.reason
+    why = f"with {listed(work.needed)} pinned, runs still differ, {_place(base.divergence)}: {why}"
+    rest = tuple(pin for pin in found.pins if pin not in work.needed)
+    return replace(_unresolved(case, audit, work, rest, why), no_fix_reason=why), None
+
+
+def _place(divergence: Divergence) -> str:
+    step = "" if divergence.step is None else f", step {divergence.step}"
+    return f"first at {divergence.stage}{step}: {divergence.name}"
+
+
+# Cost ---------------------------------------------------------------------------------------------
+
+
+def _with_cost(
+    case: Case, audit: RunAudit, done: Sequence[Finished], work: "_Work"
+) -> Investigation:
+    """Return ``audit`` with the cost of the pins, if timing them is wanted or takes little."""
+    if not audit.causes or audit.unresolved_pins:
+        return audit
+    pins = _worth_timing(case, work)
+    seconds = cost.seconds(len(pins), done[0].outcome.seconds)
+    if not cost.wanted(case, seconds):
+        more = f"it takes about {duration(seconds)} more; --cost does it anyway"
+        return replace(audit, no_cost_reason="" if case.cost is False else more)
     case.emit(Phase("Timing the pins, one run at a time"))
-    return replace(audit, cost=(yield from cost.measure(case, needed, tried, pairs)))
+    pairs = pairs_for(audit.repeats)
+    return replace(audit, cost=(yield from cost.measure(case, work.needed, pins, pairs)))
 
 
-def _worth_timing(case: Case, pins: Pins, needed: Pins, asked: Sequence[Pins]) -> Pins:
+def _worth_timing(case: Case, work: "_Work") -> Pins:
     """Return the pins of the sets that the search tried, and those that cover the source of a
     necessary pin.
     """
-    sources = {source for pin in needed for source in case.known[pin].sources}
-    tried = {pin for pinned in asked for pin in pinned}
-    return tuple(pin for pin in pins if pin in tried or sources & set(case.known[pin].sources))
+    sources = {source for pin in work.needed for source in case.known[pin].sources}
+    tried = {pin for finder in work.finders for pinned in finder.asked for pin in pinned}
+    return tuple(
+        pin
+        for pin in case.pins
+        if pin in work.needed
+        or pin in tried
+        or (pin in work.pins and sources & set(case.known[pin].sources))
+    )
 
 
 def backend_of(done: Sequence[Finished]) -> str | None:
@@ -185,13 +284,28 @@ def backend_of(done: Sequence[Finished]) -> str | None:
     )
 
 
-class _Counter:
-    """Counts the trials that an experiment requests."""
+class _Work:
+    """What the search has done so far: the trials that it requested, its questions, and the pins
+    ``needed`` that it has found.
+    """
 
     def __init__(self) -> None:
         self._keys: set[str] = set()
+        self._began = time.monotonic()
+        self.search = Search()
+        self.finders: list[Finder] = []
+        self.needed: Pins = ()
 
-    def of(self, experiment: Generator) -> Generator:
+    def start(self, finder: Finder) -> Finder:
+        self.finders.append(finder)
+        return finder
+
+    @property
+    def pins(self) -> set[str]:
+        """The pins that could be tried."""
+        return {pin for finder in self.finders for pin in (*finder.pins, *finder.known)}
+
+    def of(self, experiment: Generator) -> Generator[Any, Any, Any]:
         """Run the experiment and count its trials."""
         wanted = next(experiment)
         while True:
@@ -201,170 +315,10 @@ class _Counter:
             except StopIteration as end:
                 return end.value
 
-    def summary(self, search: Search, began: float) -> Search:
+    def summary(self) -> Search:
         return replace(
-            search, trial_count=len(self._keys), seconds=round(time.monotonic() - began, 1)
+            self.search,
+            trial_count=len(self._keys),
+            seconds=round(time.monotonic() - self._began, 1),
+            questions=tuple(line for finder in self.finders for line in finder.tried),
         )
-
-
-def _relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
-    """Return the pins to try, and those whose source no run used."""
-    met: set[str] = set()
-    for one in done:
-        if one.trace is not None:
-            met |= {name for name, count in one.trace.evidence.items() if count}
-    trying, untouched = [], []
-    for pin in case.pins:
-        source = case.of_pin(pin)
-        countable = source.script is not None and source.script.counted
-        (trying if not countable or source.id in met else untouched).append(pin)
-    return tuple(trying), tuple(untouched)
-
-
-def _control(
-    case: Case, pins: Pins, pairs: int
-) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Answer, Pins, Pins]]:
-    """Run with everything pinned. If pins make the script fail, leave out those and no others."""
-    answer = yield from ask(case.pinned(pins), pairs)
-    if answer.matches is not None:
-        return answer, pins, ()
-    kept = tuple(pin for pin in pins if pin not in RISKY)
-    for risky in [pin for pin in pins if pin in RISKY]:
-        more = (*kept, risky)
-        if (yield from ask(case.pinned(more), 1)).matches is not None:
-            kept = more
-    kept = tuple(pin for pin in pins if pin in kept)
-    again = yield from ask(case.pinned(kept), pairs)
-    return again, kept, tuple(pin for pin in pins if pin not in kept)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A set of pins with which fresh runs matched, each with the runs in which it was left out.
-
-    If ``causes`` is None, there is no such set, and ``needed`` are the pins of the last set tried.
-    ``asked`` are the sets that the search tried.
-    """
-
-    needed: Pins
-    causes: tuple[tuple[Cause, Repeats], ...] | None
-    asked: tuple[Pins, ...]
-    tried: tuple[str, ...]
-
-
-def _search(
-    case: Case, pins: Pins, done: Sequence[Finished], base: Repeats, most: int
-) -> Generator[Sequence[Trial], dict[Trial, Finished], _Found]:
-    """Find a smallest set of pins, confirmed by fresh runs; if they refute it, search again with
-    more pairs.
-
-    Once runs of a set differ, it is refuted for good, and so is each of its subsets. With all pins
-    together, ``most`` pairs matched.
-    """
-    refuted: list[frozenset[str]] = []
-    asked: list[Pins] = []
-    tried: list[str] = []
-    pairs, needed, causes = pairs_for(base), pins, None
-
-    def matches(pinned: Pins) -> Generator:
-        if any(refutation.issuperset(pinned) for refutation in refuted):
-            return False
-        answer = yield from ask(case.pinned(pinned), pairs)
-        if answer.matches is False:
-            refuted.append(frozenset(pinned))
-        asked.append(pinned)
-        said = {True: "runs match", False: "runs differ", None: "runs could not be compared"}
-        tried.append(f"{', '.join(pinned) or 'nothing'} pinned: {said[answer.matches]}")
-        return answer.matches is True
-
-    suspected = suspects(done)
-    first = tuple(pin for pin in pins if case.of_pin(pin).id in suspected)
-    few = 0 < len(first) <= len(pins) // 2
-    for _ in range(ROUNDS):
-        needed = yield from smallest(
-            matches, first if few and (yield from matches(first)) else pins
-        )
-        causes = yield from _shown(case, needed, max(pairs, MORE))
-        if causes is not None:
-            break
-        tried.append(f"{', '.join(needed)} pinned: fresh runs differ")
-        refuted.append(frozenset(needed))
-        pairs = min(2 * pairs, max(most, 2 * MORE))
-        if (yield from ask(case.pinned(pins), pairs, FRESH)).matches is not True:
-            tried.append("all pinned: fresh runs differ")
-            return _Found(pins, None, tuple(asked), tuple(tried))
-    return _Found(needed, causes, tuple(asked), tuple(tried))
-
-
-def _shown(
-    case: Case, needed: Pins, pairs: int
-) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Cause, Repeats], ...] | None]:
-    """Leave out each pin by itself, in fresh runs: do they differ again, and often enough that
-    chance is excluded?
-
-    At least ``pairs`` pairs, and as many as the significance needs, must match with all pins; None:
-    they do not. If the script fails without a pin, as a script without seeds does under op
-    determinism, it is unknown whether that pin is necessary.
-    """
-    if (yield from ask(case.pinned(needed), pairs, FRESH)).matches is not True:
-        return None
-    left_out = []
-    level = CAUSE / len(needed)  # each pin is another chance to be wrong
-    for pin in needed:
-        if (
-            sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
-            == DOUBTFUL
-        ):
-            # The set itself worked by chance: the rest is not tried
-            left_out.append((pin, Repeats(0, 0, 0), None))
-            continue
-        without = case.pinned([other for other in needed if other != pin])
-        most = min(MOST_MATCHES, 2 * case.most)
-        repeats = counted((yield from repeated(without, FRESH, most=most, level=level)))
-        left_out.append((pin, repeats, matches_for(repeats, level)))
-    most = max((matching for _, _, matching in left_out if matching is not None), default=0)
-    if most > pairs and (yield from ask(case.pinned(needed), most, FRESH)).matches is not True:
-        return None
-    causes = []
-    for pin, repeats, matching in left_out:
-        need = None if repeats.problem else matching is not None
-        causes.append((Cause(case.of_pin(pin).id, pin, need), repeats))
-    return tuple(causes)
-
-
-def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
-    """Return the source that the pin covers. A clock that ends the training shows in runs of
-    unequal length.
-    """
-    where = repeats.divergence or first
-    missing = where is not None and where.kind == "missing" and where.step is not None
-    return (
-        "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
-    )
-
-
-def _observe(case: Case, pins: Pins) -> Generator[Sequence[Trial], dict[Trial, Finished], Observer]:
-    """With all pins, do unrecorded runs end with the bits of recorded ones? One that does not is
-    run again.
-    """
-    condition = case.pinned(pins)
-    compared = []
-    for number in range(OBSERVED):
-        recorded, unrecorded = (
-            Trial(condition, number),
-            Trial(condition.with_orders(record=False), number),
-        )
-        found = yield [recorded, unrecorded]
-        compared.append(compare_ends(found[recorded], found[unrecorded]))
-        if not isinstance(compared[-1], Divergence):
-            break
-    if isinstance(compared[-1], Incomparable):
-        return Observer(None, "an unrecorded run could not be compared")
-    if isinstance(compared[-1], Divergence):
-        return Observer(False, "with everything pinned, recorded and unrecorded runs differ")
-    if len(compared) > 1:
-        return Observer(
-            None,
-            "with everything pinned, recorded and unrecorded runs differed once, and matched when repeated",
-        )
-    return Observer(True, "with everything pinned, recorded and unrecorded runs match")

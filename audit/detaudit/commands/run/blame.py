@@ -16,7 +16,7 @@ from detaudit.commands.run.program import text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.experiment import Finished
+from detaudit.core.experiment import Experiment, Finished
 
 MOST_CANDIDATES = 32  # expressions that are tried
 
@@ -31,16 +31,30 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
     for cause in causes:
         script = case.of_pin(cause.pin).script
         assert script is not None
-        if script.sites:
-            lines, note = yield from _spied(case, causes, cause)
-            found.append(replace(cause, sites=lines, note=note))
-        elif cause.source == "hash-seed":
+        if cause.source == "hash-seed" and not cause.sites:
             found.append(
                 replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs)))
             )
+        elif script.sites and not cause.sites:
+            found.append((yield from _with_draws(case, causes, cause)))
         else:
             found.append(cause)
     return tuple(found)
+
+
+def sites_of_draws(case: Case, causes: tuple[Cause, ...]) -> Blaming:
+    """Return the causes with the lines that a new run of ``case`` observes to draw."""
+    found = []
+    for cause in causes:
+        script = case.of_pin(cause.pin).script
+        spied = script is not None and script.sites
+        found.append((yield from _with_draws(case, causes, cause)) if spied else cause)
+    return tuple(found)
+
+
+def _with_draws(case: Case, causes: tuple[Cause, ...], cause: Cause) -> Experiment[Cause]:
+    lines, note = yield from _spied(case, causes, cause)
+    return replace(cause, sites=lines, note=note)
 
 
 def openings(
@@ -61,7 +75,8 @@ def _spied(
     """
     others = [one.pin for one in causes if one is not cause]
     source = case.of_pin(cause.pin)
-    lines, seeds, root = yield from _spy_on(case, case.pinned(others), source.id)
+    condition = case.short(case.pinned(others))
+    lines, seeds, root = yield from _spy_on(case, condition, source.id)
     direct = [one for one in lines if one.in_user_code]
     lines = direct if source.script is not None and source.script.direct else lines
     return tuple(lines), _of_seeds(source.id, seeds, root)
@@ -139,7 +154,7 @@ def _of_hash_seed(
 
     Expressions that are visibly sets are tried first, then those that may be sets too.
     """
-    pinned = case.pinned([one.pin for one in causes if one is not cause])
+    pinned = case.short(case.pinned([one.pin for one in causes if one is not cause]))
     texts = _texts(case)
     found = _candidates(texts)[:MOST_CANDIDATES]
 

@@ -27,7 +27,9 @@ class Case:
     a run is short. ``backend`` is the script's Keras backend. ``pairs`` is the number that the user
     requested; of a condition that differs rarely, at most ``most`` pairs are run. ``search`` says
     whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
-    are made at a time. ``forks`` says whether trials may go on from a fork of the program.
+    are made at a time, ``spent`` the seconds since the audit began, of the
+    ``budget`` that the user allows. A trial of the search ends
+    after ``cut`` steps (None: at the program's own end), and may be one of ``forks``.
     """
 
     program: Program
@@ -47,6 +49,9 @@ class Case:
     most: int = MOST
     runs: Callable[[], int] = lambda: 0
     jobs: Callable[[], int] = lambda: 1
+    spent: Callable[[], float] = lambda: 0.0
+    budget: float | None = None
+    cut: int | None = None
     forks: Forks = NO_FORKS
 
     def pinned(self, pins: Sequence[str]) -> Condition:
@@ -55,6 +60,23 @@ class Case:
         for name in sorted(pins, key=self.pins.index):
             condition = condition.with_pin(self.known[name])
         return condition
+
+    def short(self, condition: Condition) -> Condition:
+        """Return the condition of runs that are ended behind the divergence that is searched."""
+        return condition if self.cut is None else condition.with_orders(stop_steps=self.cut)
+
+    def asked(self, pins: Sequence[str], free: Sequence[str] = ()) -> Condition:
+        """Return the condition of a question of the search: short runs with these pins, forked if
+        they may be. No draw may be shared by several of them: not if a source of the pins ``free``
+        acts once, when a process starts.
+        """
+        condition = self.short(self.pinned(pins))
+        shared = any(self.at_start(pin) for pin in free)
+        return condition.with_orders(forked=self.forks.usable() and not shared)
+
+    def at_start(self, pin: str) -> bool:
+        script = self.of_pin(pin).script
+        return script is not None and script.at_start
 
     def of_pin(self, pin: str) -> Source:
         return next(

@@ -21,8 +21,23 @@ ROUNDS = 3  # of every pin
 #: Rounds of two sets. The faster one must be faster in each of them; by chance, that happens once
 #: in 32.
 DUEL = 5
+LITTLE = 0.1  # of the time that an audit has taken so far
 #: The numbers of the first timed runs, ten apart: none of them exists already.
 FIX, FIRST, BESIDE, DUELS = 200, 210, 1000, 2000
+
+
+def seconds(pins: int, run: float) -> float:
+    """Return approximately how many seconds it takes to time this many pins of a script, of which
+    one run takes ``run`` seconds.
+    """
+    return ROUNDS * (pins + 3) * run
+
+
+def wanted(case: Case, needs: float) -> bool:
+    """Whether to time something that ``needs`` so many seconds: only if it takes little compared to
+    the audit so far, unless the user has decided.
+    """
+    return needs <= LITTLE * case.spent() if case.cost is None else case.cost
 
 
 def measure(case: Case, needed: Pins, tried: Pins, pairs: int) -> Experiment[Costs]:

@@ -4,7 +4,7 @@ only then.
 
 import difflib
 import itertools
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +15,11 @@ from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix
 from detaudit.commands.run.program import text_of
 from detaudit.commands.run.repeat import ask
-from detaudit.core.condition import Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
-from detaudit.core.experiment import Finished
+from detaudit.core.experiment import Experiment, Finished
 from detaudit.registry import base
 
-PAIRS = 3  # of runs that must match, at least
 MOST_VERSIONS = 6  # versions of the program that are tried
 #: Each of these sources is one generator of the process; a single call seeds all of them.
 SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")
@@ -53,12 +52,18 @@ class Way:
     places: tuple[tuple[str, int], ...] = ()
 
 
-def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
-    """Return the first combination of ways with which runs match, or None and the reason why there
-    is none.
+def fix(
+    case: Case,
+    causes: tuple[Cause, ...],
+    pairs: int,
+    pins_work: Callable[[], Experiment[bool]],
+) -> Fixing:
+    """Return the first combination of ways with which whole runs match, or None and the reason why
+    there is none.
 
-    At least ``pairs`` of runs must match, and as many as the rate demands at which the unchanged
-    program's runs differ; a version that is not the first tried is run more often.
+    ``pairs`` of runs must match; a version that is not the first tried is run once more. If runs of
+    the first version do not match, ``pins_work`` says whether those with the pins do: otherwise no
+    other version is tried.
     """
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
@@ -77,11 +82,18 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.unpinned.with_orders(version=version).with_environment(dict(environment))
-        answer = yield from ask(condition, pairs + (PAIRS if number else 0))
+        if number and case.cut is not None:
+            answer = yield from ask(case.short(condition), 1)
+            if answer.matches is not True:
+                last = answer.reason or "its runs differ"
+                continue
+        answer = yield from ask(condition, pairs + (1 if number else 0))
         if answer.matches is not True:
             last = answer.reason or "its runs differ"
+            if not number and not (yield from pins_work()):
+                break
         else:
-            before, after = yield from cost.timed([case.unpinned, condition], cost.ROUNDS, cost.FIX)
+            before, after = yield from _timed(case, condition, answer.runs[0])
             excluded = excluded_rate(answer.repeats.matching)
             return Fix(
                 diff(case.program.root, files),
@@ -98,6 +110,13 @@ def fix(case: Case, causes: tuple[Cause, ...], pairs: int) -> Fixing:
         None,
         f"no change that was tried works: {last or 'none of the edits fits these lines'}. {advice}".strip(),
     )
+
+
+def _timed(case: Case, fixed: Condition, run: Finished) -> Experiment[list[list[float]]]:
+    """Return the seconds of the program as it is and of the changed one, if that is wanted."""
+    if not cost.wanted(case, cost.seconds(0, run.outcome.seconds)):
+        return [[], []]
+    return (yield from cost.timed([case.unpinned, fixed], cost.ROUNDS, cost.FIX))
 
 
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:

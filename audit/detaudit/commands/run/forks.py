@@ -1,35 +1,42 @@
-"""Whether the search may take its trials from a nest of the user's program, and why not."""
+"""Whether trials of the search may be forked from a process that has imported the program's
+framework, and why not.
+"""
 
 
 class Forks:
-    """``reason`` says why no nest is used, as what "it" does: the script."""
+    """Says whether forked trials may be used, and why not. Once dropped, they stay dropped.
 
-    def __init__(self, reason: str = "") -> None:
-        self._reason = reason
-        self._wanted = False
+    A ``reason`` says what hinders them, and may call the script "it". ``tried``: a forked run was
+    compared with a fresh one.
+    """
+
+    def __init__(self, allowed: bool = True, reason: str = "") -> None:
+        self._allowed, self._reason = allowed, reason
+        self._wanted = self._used = self.tried = False
 
     def usable(self) -> bool:
-        """Whether a trial that may be forked is, if there is a point at which the program can."""
-        return not self._reason
+        """Whether the search may ask for forked trials. That it would like to is noted."""
+        self._wanted = True
+        return not self.hindered
+
+    @property
+    def hindered(self) -> bool:
+        return not self._allowed or bool(self._reason)
 
     def drop(self, reason: str) -> None:
         """Run such trials in fresh processes from now on. The first ``reason`` is reported."""
         self._reason = self._reason or reason
 
-    def want(self) -> None:
-        """Note that there is a trial that may be forked."""
-        self._wanted = True
+    def use(self) -> None:
+        """Note that a trial is forked."""
+        self._used = True
 
     def note(self) -> str:
-        """Return why the nest was not used, or was dropped; empty if it was used throughout, or
-        never wanted.
-        """
+        """Return why they were not used, or no longer; empty if there is nothing to say."""
         if not self._wanted or not self._reason:
             return ""
-        return (
-            f"each run of the search started the script from its first line, because {self._reason}"
-        )
+        which = "later runs of the search" if self._used else "each run of the search"
+        return f"{which} started the script from its first line, because {self._reason}"
 
 
-#: Of a case whose runs are not to be forked.
-NO_FORKS = Forks("no run was to be forked")
+NO_FORKS = Forks(allowed=False)

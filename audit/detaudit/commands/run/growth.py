@@ -1,13 +1,9 @@
-"""Measures how far two runs drift apart, step by step, in a new pair whose tensors are kept as
-bytes.
-"""
+"""How far two runs drift apart, step by step: from a pair whose tensors were kept as bytes."""
 
-from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from detaudit.commands.run.findings import Growth, Repeats, RunAudit
 from detaudit.commands.run.repeat import compare_runs
-from detaudit.core.condition import Condition, Trial, pair
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
@@ -16,18 +12,12 @@ from detaudit.core.ulp import distance
 POINTS = 12  # points of the curve that are shown
 
 
-def measure(
-    unpinned: Condition, audit: RunAudit
-) -> Generator[Sequence[Trial], dict[Trial, Finished], RunAudit]:
-    """Return ``audit`` with the curve of one pair; empty if the pair matched, did not complete, or
-    was too large to be kept.
+def described(audit: RunAudit, left: Finished, right: Finished) -> RunAudit:
+    """Return ``audit`` with the curve of this pair; empty if the runs matched, did not complete, or
+    were too large to be kept.
 
-    If that pair differs at exactly the place of the first divergence, its distance there is added
-    too.
+    If they differ at exactly the place of the first divergence, their distance there is added too.
     """
-    some = pair(unpinned.with_orders(keep_from=0), 0)
-    found = yield list(some)
-    left, right = (found[trial] for trial in some)
     if left.trace is None or right.trace is None:
         return audit
     return replace(

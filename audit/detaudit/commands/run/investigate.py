@@ -5,10 +5,12 @@ they match, vary the machine's settings.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from detaudit.commands.run import attribute, failures, leftovers, vary
+from detaudit_probes.protocol import Measures
+
+from detaudit.commands.run import attribute, cut, failures, growth, leftovers, vary
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
-from detaudit.commands.run.forecast import predict
+from detaudit.commands.run.forecast import Length, predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
@@ -16,7 +18,6 @@ from detaudit.commands.run.program import written_by
 from detaudit.commands.run.repeat import (
     MORE,
     MOST,
-    SHORT,
     Answer,
     ask,
     compare_ends,
@@ -25,9 +26,11 @@ from detaudit.commands.run.repeat import (
     further,
     matches_for,
     repeated,
+    stands_still,
 )
 from detaudit.core.condition import Trial, pair
 from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
+from detaudit.core.durations import duration
 from detaudit.core.events import Differing, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
@@ -183,12 +186,14 @@ def _repeat(
     first = (yield [one])[one]
     seconds = first.outcome.seconds
     wanted = case.pairs or _pairs_for(seconds)
-    timed = seconds < SHORT if case.cost is None else case.cost
-    forecast = predict(wanted, case.search, timed)
+    forecast = predict(wanted, case.search, bool(case.cost))
+    length = Length.of(seconds, first.trace.measures if first.trace is not None else Measures())
     if first.outcome.completed:
-        case.emit(Notice(forecast.estimate(seconds, case.jobs())))
-        case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=False))
-    short = first.outcome.seconds < PAIRS[0][0]
+        case.emit(Notice(forecast.estimate(length, case.jobs())))
+        if case.budget is not None:
+            case.emit(Notice(forecast.bought(case.budget, length, case.jobs())))
+        case.emit(forecast.expected(length, case.jobs(), case.runs(), differs=False))
+    short = seconds < PAIRS[0][0]
     case = replace(case, most=MOST if short else MOST_OF_LONG)
     done = [first, (yield [other])[other]]
     for number in range(1, wanted):
@@ -201,7 +206,8 @@ def _repeat(
     differing = counted(done).divergence
     if differing is not None:
         case.emit(Differing(_early_notice(differing, case.search)))
-        case.emit(forecast.expected(seconds, case.jobs(), case.runs(), differs=True))
+        steps = cut.behind(done)
+        case.emit(forecast.expected(length, case.jobs(), case.runs(), differs=True, steps=steps))
     return case, done, _refused(blank, done)
 
 
@@ -287,6 +293,7 @@ def _differing(
     if ends.differing and not ends.problem:
         case.emit(Phase("Checking that recording changes nothing"))
         unrecorded = yield from _unrecorded(case, runs)
+        _choose_pace(case, runs[0], unrecorded.runs[:2])
         audit = replace(audit, unrecorded=unrecorded.repeats)
         if unrecorded.matches:
             said = "recorded runs differ, but unrecorded runs match: detaudit's recorder makes them differ"
@@ -302,14 +309,52 @@ def _differing(
     if not case.search:
         return replace(audit, no_fix_reason="the cause was not searched for (--no-search)")
     case.known_so_far(audit)
-    runs = yield from repeated(case.unpinned, len(runs) // 2, most=case.most, runs=runs)
-    audit = _described(case, audit, runs)
+    case, audit, runs = yield from _repeated(case, audit, runs)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
     explained = yield from attribute.explain(case, audit, runs)
     if explained.causes and leftovers.differs(again):
         return (yield from leftovers.add_under_pins(case, explained))
     return explained
+
+
+def _choose_pace(case: Case, alone: Finished, beside: Sequence[Finished]) -> None:
+    """Run one at a time from now on, if two runs side by side took longer than one after the other
+    would have: a training that uses every core gains nothing from company.
+    """
+    slowest = max((run.outcome.seconds for run in beside), default=0.0)
+    if case.jobs() > 1 and slowest > 2 * alone.outcome.seconds:
+        both, one = duration(slowest), duration(alone.outcome.seconds)
+        case.emit(
+            Notice(
+                f"One run takes {one} alone and {both} beside another: runs are made one by one."
+            )
+        )
+        case.alone()
+
+
+def _repeated(
+    case: Case, audit: RunAudit, runs: Sequence[Finished]
+) -> Experiment[tuple[Case, RunAudit, list[Finished]]]:
+    """Repeat the difference, often enough for a search, and choose where the runs of the search
+    end.
+
+    First in a short pair, whose tensors are kept. If it does not differ, that says nothing about
+    whole runs: these are repeated then.
+    """
+    short = replace(case, cut=cut.behind(runs))
+    trials = pair(short.short(case.unpinned).with_orders(keep_from=0), 0)
+    found = yield list(trials)
+    kept = [found[trial] for trial in trials]
+    idle = any(map(stands_still, kept))  # such as a warm-up, in which no weight changes
+    differ = not idle and isinstance(compare_runs(*kept), Divergence)
+    done = yield from repeated(
+        case.unpinned, len(runs) // 2, most=case.most, runs=[*runs, *kept] if differ else runs
+    )
+    whole = [run for run in done if run not in kept]
+    audit = replace(_described(case, audit, whole), repeats=counted(done))
+    case = replace(case, cut=None if idle else cut.behind(done))
+    return case, growth.described(audit, *kept), done
 
 
 def _unrecorded(case: Case, runs: Sequence[Finished]) -> Experiment[Answer]:

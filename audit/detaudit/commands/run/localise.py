@@ -46,6 +46,7 @@ def localise(
     replayed = case.unpinned.with_orders(
         pinpoint=divergence.step,
         every=1,
+        stop_steps=divergence.step + 1,
         eager=table is None or not table.name.startswith("fit"),
     )
     case.emit(Phase(f"Replaying step {divergence.step}, operation by operation"))

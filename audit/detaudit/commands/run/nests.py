@@ -61,16 +61,15 @@ class Nests:
 
     @property
     def most(self) -> int:
-        if not self.forks.usable():
+        if self.forks.hindered:
             return 0
         return max(2, min(MOST_NESTS, psutil.virtual_memory().available // NEST_BYTES))
 
     def takes(self, trial: Trial) -> bool:
-        if not trial.condition.orders.forked:
-            return False
-        self.forks.want()
         point = self.known.point
-        return self.forks.usable() and point is not None and not _needs_start(trial, point)
+        if not trial.condition.orders.forked or self.forks.hindered or point is None:
+            return False
+        return not _needs_start(trial, point)
 
     def group(self, trial: Trial) -> Hashable:
         return bool(trial.condition.settings.fixed_addresses)
@@ -82,6 +81,7 @@ class Nests:
         environment: Mapping[str, str],
         trial: Trial,
     ) -> Host:
+        self.forks.use()
         fixed = bool(trial.condition.settings.fixed_addresses)
         assert self.known.point is not None
         return ProgramNest(

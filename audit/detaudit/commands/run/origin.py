@@ -87,7 +87,7 @@ def _differing(left: Trace, right: Trace, found: Divergence) -> tuple[list[str],
     Python, NumPy and Torch give every process a different initial state: that alone makes no
     difference, except to code that draws from it in this very step.
     """
-    before = _sequence(left, right, found)
+    before = place(left, right, found)
     lefts, rights = _states(left, before), _states(right, before)
     differing: list[str] = []
     untouched: list[str] = []
@@ -123,8 +123,10 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
     )
 
 
-def _sequence(left: Trace, right: Trace, found: Divergence) -> float:
-    """Return the place of the divergence in the left trace's causal order."""
+def place(left: Trace, right: Trace, found: Divergence) -> float:
+    """Return the place of the divergence in the left trace's causal order; infinity if the left
+    trace does not contain it. The names of ``right`` are those of ``left``.
+    """
     table = step_table(left, found)
     if table is not None:
         return int(table.sequence[table.step == found.step][0])

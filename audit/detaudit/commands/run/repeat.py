@@ -16,7 +16,6 @@ from detaudit.core.outcome import TIMED_OUT, UNSTARTED
 from detaudit.core.trace import Trace
 
 BEGINS = ("rng", "random at fit")  # the recorder's note at the start of a ``fit``
-SHORT = 20.0  # seconds: shorter scripts are run more often
 # Pairs: fresh ones that must match; two differing pairs against these have a Fisher p of 0.048
 MORE = 5
 FRESH = 100  # the number of the first pair of a condition that is run again, after the search
@@ -29,11 +28,14 @@ Comparing = Callable[[Finished, Finished], Comparison]
 
 @dataclass(frozen=True)
 class Answer:
-    """``matches`` is None if a run did not complete, with the reason; then nothing is known."""
+    """``matches`` is None if one of the ``runs`` did not complete, with the reason; then nothing is
+    known.
+    """
 
     matches: bool | None
     repeats: Repeats
     reason: str = ""
+    runs: tuple[Finished, ...] = ()
 
 
 def compare_runs(left: Finished, right: Finished) -> Comparison:
@@ -115,18 +117,18 @@ def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
                 yield table.columns, cells
 
 
+def differing_pairs(done: Sequence[Finished]) -> list[tuple[Divergence, Finished, Finished]]:
+    """Return the pairs of runs that differ, in the order in which :func:`counted` compares them."""
+    return [
+        (compared, left, right)
+        for left, right, compared in _compared(done, compare_runs)
+        if isinstance(compared, Divergence)
+    ]
+
+
 def first_differing_pair(done: Sequence[Finished]) -> tuple[Divergence, Finished, Finished] | None:
-    """Return the first two runs that differ, in the order in which :func:`counted` compares
-    them.
-    """
-    return next(
-        (
-            (compared, left, right)
-            for left, right, compared in _compared(done, compare_runs)
-            if isinstance(compared, Divergence)
-        ),
-        None,
-    )
+    """Return the first two runs that differ."""
+    return next(iter(differing_pairs(done)), None)
 
 
 def _compared(
@@ -155,11 +157,11 @@ def pairs_for(repeats: Repeats) -> int:
     """Return how many matching pairs answer one question of the search, given how often unpinned
     runs differed.
 
-    If every unpinned pair differed, two; else as many as exclude chance at 95 %. The findings of
+    If every unpinned pair differed, one; else as many as exclude chance at 95 %. The findings of
     the search are confirmed afterwards with more runs.
     """
     if repeats.differing == repeats.pairs:
-        return 2
+        return 1
     return pairs_needed(max(repeats.differing, 1) / (repeats.pairs + 1))
 
 
@@ -180,23 +182,24 @@ def ask(
         done += [found[trial] for trial in trials]
         failed = next((run for run in done[-2:] if not run.outcome.completed), None)
         if failed:
-            return Answer(None, counted(done, comparing), failed.outcome.reason)
-        if recorded and any(_stands_still(run) for run in done[-2:]):
+            return Answer(None, counted(done, comparing), failed.outcome.reason, tuple(done))
+        if recorded and any(stands_still(run) for run in done[-2:]):
             return Answer(
                 None,
                 counted(done, comparing),
                 "with these pins no weight changed, so nothing was trained",
+                tuple(done),
             )
         compared = [comparing(done[-2], done[-1]), comparing(done[0], done[-2])]
         if any(isinstance(one, Divergence) for one in compared):
-            return Answer(False, counted(done, comparing))
+            return Answer(False, counted(done, comparing), "", tuple(done))
         problem = next((one for one in compared if isinstance(one, Incomparable)), None)
         if problem is not None:
-            return Answer(None, counted(done, comparing), problem.reason)
-    return Answer(True, Repeats(len(done), pairs, 0))
+            return Answer(None, counted(done, comparing), problem.reason, tuple(done))
+    return Answer(True, Repeats(len(done), pairs, 0), "", tuple(done))
 
 
-def _stands_still(run: Finished) -> bool:
+def stands_still(run: Finished) -> bool:
     """Whether its steps left every weight unchanged: such runs match whatever makes the others
     differ.
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -177,7 +178,7 @@ class _Run:
             )
             self.sandboxed = Sandboxed(choice.sandbox)
             self.session.ending.callback(self._close_sandbox)
-            self.forks = Forks(self._why_no_forks())
+            self.forks = Forks(reason=self._why_no_forks())
             self.runner = self._start(hello.fingerprints[0])
             audit = self._empty_audit(hello.facts)
             self.emit(Notice(_describe_isolation(choice, self.program)))
@@ -264,6 +265,7 @@ class _Run:
         script_sources = base.script_sources().values()
         known = {pin.id: pin for source in script_sources for pin in source.pins}
         self.so_far.append(blank)
+        began = time.monotonic()
         case = Case(
             program=self.program,
             unpinned=self._unpinned(),
@@ -282,6 +284,8 @@ class _Run:
             runs=lambda: len(self.runner.finished),
             jobs=lambda: self.runner.limits.jobs,
             forks=self.forks,
+            budget=parse_budget(self.options.budget)[0],
+            spent=lambda: time.monotonic() - began,
         )
         why = "the budget ran out"
         try:
@@ -501,8 +505,7 @@ def _first_output(trials: Sequence[Finished]) -> str:
 
 def _forecast(options: Options) -> Forecast:
     """Return how often the program will run, as far as it is known before the first run."""
-    timed = options.cost is not False
-    return predict(options.pairs or PAIRS[0][1], options.search, timed)
+    return predict(options.pairs or PAIRS[0][1], options.search, bool(options.cost))
 
 
 def _describe_budget(budget: str) -> str:

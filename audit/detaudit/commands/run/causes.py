@@ -1,0 +1,187 @@
+"""Finds a smallest set of pins with which runs match, and shows that each of them is needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from detaudit.commands.run import questions
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Cause, Repeats
+from detaudit.commands.run.origin import suspects
+from detaudit.commands.run.repeat import FRESH, MORE, MOST_MATCHES, matches_for, pairs_for
+from detaudit.commands.run.search import Pins, smallest
+from detaudit.core.counting import SIGNIFICANT
+from detaudit.core.divergence import Divergence
+from detaudit.core.experiment import Experiment, Finished
+
+ROUNDS = 4  # searches, each with more pairs than the one before
+# The significance level at which a cause is named, unless pairs always differ: four pairs that
+# differ, five that match
+CAUSE = 0.01
+FEW = 2  # differing pairs that are enough, if pairs of the unchanged program always differ
+DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
+#: Pairs of whole runs that match at the end, with the pins or with the fix. They count as evidence
+#: beside the short pairs of the search.
+CONFIRMED = 2
+
+
+@dataclass(frozen=True)
+class Found:
+    """A set of pins with which runs match. ``causes`` is None if there is no such set; then
+    ``needed`` are the pins of the last set tried.
+    """
+
+    needed: Pins
+    causes: tuple[Cause, ...] | None
+
+    @property
+    def doubtful(self) -> Pins:
+        """The pins without which runs differ too rarely to exclude chance."""
+        return tuple(cause.pin for cause in self.causes or () if cause.necessary is False)
+
+
+@dataclass
+class Finder:
+    """Searches ``pins`` for those that are needed in addition to those ``known``.
+
+    ``runs`` differ in ``base`` of their pairs; with all pins together, ``most`` pairs matched. Once
+    runs with a set of pins differ, it is refuted for good, and so is each of its subsets.
+    ``asked`` are the sets that were tried, ``tried`` the same in words.
+    """
+
+    case: Case
+    pins: Pins
+    known: Pins
+    runs: Sequence[Finished]
+    base: Repeats
+    most: int
+    asked: list[Pins] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+    _refuted: list[frozenset[str]] = field(default_factory=list)
+    _rounds: int = 0
+    _evidence: int = MORE
+
+    def __post_init__(self) -> None:
+        self._pairs = pairs_for(self.base)
+
+    def find(self) -> Experiment[Found]:
+        """Return a smallest set that works, each pin shown to be needed. May be called again after
+        :meth:`refute`.
+        """
+        needed = self.pins
+        while self._rounds < ROUNDS:
+            self._rounds += 1
+            needed = yield from smallest(self._matches, (yield from self._start()))
+            causes = yield from self._shown(needed)
+            if causes is not None:
+                return Found(needed, causes)
+            self.refute(needed)
+            if (yield from self._ask(self.pins, FRESH)) is not True:
+                self.tried.append("all pinned: fresh runs differ")
+                return Found(self.pins, None)
+        return Found(needed, None)
+
+    def refute(self, needed: Pins) -> None:
+        """Runs with these pins differ although a search found them to match: the next one asks
+        more of them.
+        """
+        self.tried.append(f"{', '.join((*self.known, *needed))} pinned: fresh runs differ")
+        self._refuted.append(frozenset(needed))
+        self._pairs = min(max(2 * self._pairs, 2), max(self.most, 2 * MORE))
+
+    def _start(self) -> Experiment[Pins]:
+        """Return the pins of the sources that the runs themselves indicate, if these are enough;
+        else all pins.
+        """
+        suspected = suspects(self.runs)
+        first = tuple(pin for pin in self.pins if self.case.of_pin(pin).id in suspected)
+        few = 0 < len(first) <= len(self.pins) // 2
+        return first if few and (yield from self._matches(first)) else self.pins
+
+    def _matches(self, pins: Pins) -> Experiment[bool]:
+        if any(refutation.issuperset(pins) for refutation in self._refuted):
+            return False
+        matches = yield from self._ask(pins)
+        if matches is False:
+            self._refuted.append(frozenset(pins))
+        self.asked.append(pins)
+        said = {True: "runs match", False: "runs differ", None: "runs could not be compared"}
+        pinned = ", ".join((*self.known, *pins)) or "nothing"
+        self.tried.append(f"{pinned} pinned: {said[matches]}")
+        return matches is True
+
+    def _ask(self, pins: Pins, first: int = 0) -> Experiment[bool | None]:
+        answer = yield from questions.matches(self.case, (*self.known, *pins), self._pairs, first)
+        return answer.matches
+
+    def _shown(self, needed: Pins) -> Experiment[tuple[Cause, ...] | None]:
+        """Leave out each pin by itself, in fresh runs: do they differ again, and often enough that
+        chance is excluded?
+
+        At least as many pairs must match with all pins as the significance needs; None: they do
+        not. If the script fails without a pin, as a script without seeds does under op determinism,
+        it is unknown whether that pin is necessary.
+        """
+        case, level = self.case, CAUSE / len(needed)  # each pin is another chance to be wrong
+        self._evidence = max(self._pairs, MORE)
+        if not (yield from self.match_again(needed, CONFIRMED)):
+            return None
+        left_out: list[tuple[str, Repeats, int | None]] = []
+        for pin in needed:
+            if (
+                sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
+                == DOUBTFUL
+            ):
+                # The set itself worked by chance: the rest is not tried
+                left_out.append((pin, Repeats(0, 0, 0), None))
+                continue
+            others = [*self.known, *(other for other in needed if other != pin)]
+            left_out.append((pin, *(yield from self._without(others, pin, level))))
+        wanted = [matching for *_, matching in left_out if matching is not None]
+        if max(wanted, default=0) > self._evidence:
+            self._evidence = max(wanted)
+            if not (yield from self.match_again(needed, CONFIRMED)):
+                return None
+        return tuple(
+            Cause(
+                _source_of(case, pin, repeats, self.base.divergence),
+                pin,
+                None if repeats.problem else matching is not None,
+            )
+            for pin, repeats, matching in left_out
+        )
+
+    def _without(
+        self, others: Sequence[str], pin: str, level: float
+    ) -> Experiment[tuple[Repeats, int | None]]:
+        """Count how many pairs of runs differ without one pin, and how many matching pairs with it
+        exclude chance.
+
+        Where every pair of the unchanged program differed, two pairs of two decide; the question of
+        the search is one of them.
+        """
+        if self.base.differing == self.base.pairs:
+            found = yield from questions.repeats(self.case, others, pin, 0, FEW, SIGNIFICANT)
+            if found.differing == found.pairs == FEW:
+                return found, matches_for(found)
+        most = min(MOST_MATCHES, 2 * self.case.most)
+        found = yield from questions.repeats(self.case, others, pin, FRESH, most, level)
+        return found, matches_for(found, level)
+
+    def match_again(self, needed: Pins, less: int = 0) -> Experiment[bool]:
+        """Whether as many pairs match as the causes need as evidence, ``less`` some that whole runs
+        will add.
+        """
+        pins = (*self.known, *needed)
+        answer = yield from questions.matches(self.case, pins, self._evidence - less, FRESH)
+        return answer.matches is True
+
+
+def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
+    """Return the source that the pin covers. A clock that ends the training shows in runs of
+    unequal length.
+    """
+    where = repeats.divergence or first
+    missing = where is not None and where.kind == "missing" and where.step is not None
+    return (
+        "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
+    )

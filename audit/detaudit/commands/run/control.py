@@ -1,0 +1,91 @@
+"""Runs with everything pinned: the control of the search. What they show depends on no source."""
+
+from collections.abc import Sequence
+
+from detaudit.commands.run.case import Case
+from detaudit.commands.run.findings import Observer
+from detaudit.commands.run.repeat import Answer, ask, compare_ends
+from detaudit.commands.run.search import Pins
+from detaudit.core.condition import Trial
+from detaudit.core.divergence import Divergence, Incomparable
+from detaudit.core.experiment import Experiment, Finished
+
+#: Pins that may break a script: if it fails with all of them together, these are left out one by
+#: one.
+RISKY = (
+    "op-determinism",
+    "xla-deterministic",
+    "fixed-addresses",
+    "one-pool-thread",
+    "one-process",
+    "clock",
+    "os-entropy",
+    "one-thread",
+    "one-worker",
+    "serial-map",
+    "dense-update",
+    "ordered-updates",
+)
+OBSERVED = 3  # unrecorded runs whose final bits all differ from those of recorded ones
+
+
+def relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
+    """Return the pins to try, and those whose source no run used."""
+    met: set[str] = set()
+    for one in done:
+        if one.trace is not None:
+            met |= {name for name, count in one.trace.evidence.items() if count}
+    trying, untouched = [], []
+    for pin in case.pins:
+        source = case.of_pin(pin)
+        countable = source.script is not None and source.script.counted
+        (trying if not countable or source.id in met else untouched).append(pin)
+    return tuple(trying), tuple(untouched)
+
+
+def control(case: Case, pins: Pins, pairs: int) -> Experiment[tuple[Answer, Pins, Pins]]:
+    """Run with everything pinned. If pins make the script fail, leave out those and no others: the
+    second result are the pins that stay, the third those that were left out.
+    """
+    answer = yield from _matches(case, pins, pairs)
+    if answer.matches is not None:
+        return answer, pins, ()
+    kept = tuple(pin for pin in pins if pin not in RISKY)
+    for risky in [pin for pin in pins if pin in RISKY]:
+        more = (*kept, risky)
+        if (yield from _matches(case, more, 1)).matches is not None:
+            kept = more
+    kept = tuple(pin for pin in pins if pin in kept)
+    again = yield from _matches(case, kept, pairs)
+    return again, kept, tuple(pin for pin in pins if pin not in kept)
+
+
+def _matches(case: Case, pins: Pins, pairs: int) -> Experiment[Answer]:
+    return (yield from ask(case.short(case.pinned(pins)), pairs))
+
+
+def observe(case: Case, pins: Pins) -> Experiment[Observer]:
+    """With all pins, do unrecorded runs end with the bits of recorded ones? One that does not is
+    run again.
+    """
+    condition = case.short(case.pinned(pins))
+    compared = []
+    for number in range(OBSERVED):
+        recorded, unrecorded = (
+            Trial(condition, number),
+            Trial(condition.with_orders(record=False), number),
+        )
+        found = yield [recorded, unrecorded]
+        compared.append(compare_ends(found[recorded], found[unrecorded]))
+        if not isinstance(compared[-1], Divergence):
+            break
+    if isinstance(compared[-1], Incomparable):
+        return Observer(None, "an unrecorded run could not be compared")
+    if isinstance(compared[-1], Divergence):
+        return Observer(False, "with everything pinned, recorded and unrecorded runs differ")
+    if len(compared) > 1:
+        return Observer(
+            None,
+            "with everything pinned, recorded and unrecorded runs differed once, and matched when repeated",
+        )
+    return Observer(True, "with everything pinned, recorded and unrecorded runs match")

@@ -1,0 +1,61 @@
+"""Where the trials of a search end: behind the divergence that they are about.
+
+A program that differs in its first step is run to its end a few times only; every question of the
+search is asked with runs that are ended after as many steps as show the difference.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from detaudit.commands.run.origin import place
+from detaudit.commands.run.repeat import differing_pairs
+from detaudit.core.divergence import Divergence, aligned
+from detaudit.core.experiment import Finished
+from detaudit.core.trace import Trace
+
+#: A race does not show in the same step each time: trials make this many times as many steps as the
+#: latest first divergence needed to show.
+MARGIN = 2
+#: Stages in which nothing races: the batch, or the initial value, differs from the beginning.
+AT_ONCE = ("data", "init")
+
+
+def behind(done: Sequence[Finished]) -> int | None:
+    """Return the number of steps after which trials end, so that they show the first divergence of
+    every pair of ``done`` that differs. None: only whole runs do; at least one of ``done`` is one.
+    """
+    total = max((one.trace.measures.steps for one in done if one.trace is not None), default=0)
+    needed = 0
+    for divergence, left, right in differing_pairs(done):
+        shown = _shown(divergence, left.trace, right.trace)
+        if shown is None:
+            return None
+        needed = max(needed, shown if divergence.stage in AT_ONCE else MARGIN * shown)
+    return needed if 0 < needed < total else None
+
+
+def within(done: Sequence[Finished], steps: int) -> bool:
+    """Whether a pair of these runs differs already in its first ``steps`` steps."""
+    shown = [
+        _shown(divergence, left.trace, right.trace)
+        for divergence, left, right in differing_pairs(done)
+    ]
+    return any(one is not None and one <= steps for one in shown)
+
+
+def _shown(divergence: Divergence, left: Trace | None, right: Trace | None) -> int | None:
+    """Return how many steps have ended once a divergence shows: its own, or the one that follows an
+    observation that is made once. None if that is unknown, or no step follows.
+    """
+    if divergence.step is not None:
+        return divergence.step + 1
+    if left is None or right is None or divergence.kind == "missing":
+        return None
+    sequence = place(left, aligned(left, right), divergence)
+    before = [
+        int(np.max(table.step[table.sequence < sequence], initial=-1)) + 1
+        for table in left.step_tables
+    ]
+    steps = max(before, default=0)
+    return 1 + steps if steps < left.measures.steps else None

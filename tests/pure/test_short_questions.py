@@ -1,0 +1,149 @@
+"""The search asks short runs, and whole runs confirm what it found: over worlds made by hand."""
+
+import itertools
+
+import pytest
+from detaudit.commands.run import cut
+from detaudit.core.condition import Condition, pair
+from detaudit.core.outcome import Outcome
+from detaudit_probes.protocol import Measures
+
+from tests.pure.handmade import Bench, Losses
+from tests.pure.worlds import causes
+
+STEPS = 20
+
+
+def draws():
+    """A new number for each draw."""
+    numbers = itertools.count(1)
+    return lambda: float(next(numbers))
+
+
+def losses(*changes):
+    """The losses of a training: each of ``changes`` is (step, value), from which step on the value
+    counts.
+    """
+    values = [0.0] * STEPS
+    for step, value in changes:
+        values[step:] = [value] * (STEPS - step)
+    return Losses(tuple(values))
+
+
+def differs_at(step, pin="python-random", draw=None):
+    """Runs differ from a step on unless the pin is applied, or the fix."""
+    draw = draw or draws()
+
+    def behave(trial):
+        fixed = pin in trial.condition.pins or trial.condition.orders.version.startswith("fix")
+        return losses() if fixed else losses((step, draw()))
+
+    return behave
+
+
+def runs_of(bench):
+    return {trial for wanted in bench.asked for trial in wanted}
+
+
+def whole(bench):
+    return [trial for trial in runs_of(bench) if trial.condition.orders.stop_steps is None]
+
+
+def test_a_difference_in_the_first_step_is_searched_for_in_two_steps(world):
+    audit, bench, _ = world(behave=differs_at(0))
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    stops = {trial.condition.orders.stop_steps for trial in runs_of(bench)}
+    assert stops == {None, 2}
+    # A pair, an unrecorded pair, and two pairs of the fix.
+    assert len(whole(bench)) == 8
+
+
+def test_a_difference_in_the_last_step_is_searched_for_in_whole_runs(world):
+    audit, bench, _ = world(behave=differs_at(STEPS - 1))
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    assert {trial.condition.orders.stop_steps for trial in runs_of(bench)} <= {None, STEPS}
+
+
+def test_a_second_difference_that_comes_later_is_searched_for_too(world):
+    draw, fixes = draws(), []
+
+    def behave(trial):
+        pins, version = trial.condition.pins, trial.condition.orders.version
+        if version.startswith("fix") and version not in fixes:
+            fixes.append(version)
+        early = [] if version or "python-random" in pins else [(0, draw())]
+        late = [] if version in fixes[1:] or "sorted-listing" in pins else [(8, draw())]
+        return losses(*early, *late)
+
+    audit, bench, _ = world(behave=behave)
+    assert causes(audit) == {"python-random": True, "directory-order": True}
+    stops = {trial.condition.orders.stop_steps for trial in runs_of(bench)}
+    assert stops == {None, 2, 18}
+
+
+def test_a_fix_of_the_first_difference_alone_is_not_verified(world):
+    """The fix pins what the search has found, and whole runs of it differ later, whatever is
+    pinned.
+    """
+    draw = draws()
+
+    def behave(trial):
+        pinned = "python-random" in trial.condition.pins
+        fixed = trial.condition.orders.version.startswith("fix")
+        return losses(*([] if pinned or fixed else [(0, draw())]), (12, draw()))
+
+    audit, _, _ = world(behave=behave)
+    assert (causes(audit), audit.fix) == ({"python-random": True}, None)
+    assert "first at loss, step 12" in audit.reason and "everything pinned" in audit.reason
+    assert (
+        "sorted-listing" in audit.unresolved_pins and "python-random" not in audit.unresolved_pins
+    )
+
+
+def test_a_race_that_wanders_is_searched_for_behind_the_latest_place(world):
+    draw, places = draws(), itertools.cycle((0, 3, 1, 4))
+
+    def behave(trial):
+        if "ordered-updates" in trial.condition.pins or trial.condition.orders.version:
+            return losses()
+        return losses((next(places), draw()))
+
+    audit, _, _ = world(behave=behave)
+    assert causes(audit) == {"update-race": True}
+
+
+def test_a_warm_up_in_which_no_weight_changes_is_run_to_its_end(world):
+    """Short runs that leave every weight as it was show nothing."""
+
+    def measures(trial):
+        return Measures(steps=STEPS, moved=trial.condition.orders.stop_steps is None)
+
+    audit, _, _ = world(behave=differs_at(0), measures=measures)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+
+
+@pytest.fixture
+def bench_of(fresh_folder):
+    return lambda behave: Bench(fresh_folder, behave)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "steps"),
+    [(0, 0, 2), (3, 0, 8), (4, 4, 10), (9, 9, None), (STEPS - 1, STEPS - 1, None)],
+)
+def test_trials_end_at_twice_the_latest_first_divergence(bench_of, first, second, steps):
+    draw = draws()
+    bench = bench_of(lambda trial: losses((first if trial.draw < 2 else second, draw())))
+    condition = Condition("tensorflow", "auto", "train.py", 1)
+    done = [bench.answer(trial) for number in (0, 1) for trial in pair(condition, number)]
+    assert cut.behind(done) == steps
+
+
+def test_a_run_that_fails_is_compared_whole(bench_of):
+    draw = draws()
+    bench = bench_of(
+        lambda trial: losses((0, draw())) if trial.draw else Outcome("failed", "ValueError")
+    )
+    condition = Condition("tensorflow", "auto", "train.py", 1)
+    done = [bench.answer(trial) for trial in pair(condition, 0)]
+    assert cut.behind(done) is None
