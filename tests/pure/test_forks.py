@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.nests import Nests
+from detaudit.commands.run.program import Pace, Services, find
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
@@ -85,6 +86,14 @@ def test_addresses_select_the_nest():
     made = nests(KERAS)
     fixed = FORKED.with_settings(Settings(fixed_addresses=True))
     assert made.group(Trial(fixed, 0)) != made.group(Trial(FORKED, 0))
+
+
+@pytest.mark.parametrize("text", ["import time", "tf.timestamp()", "x.update(validate(1))  # known"])
+def test_forked_runs_of_a_program_that_may_ask_for_the_time_begin_apart(tmp_path, text):
+    (tmp_path / "train.py").write_text(text)
+    program = find("train.py", False, (), tmp_path)
+    paced = Nests(program, Forks(), Services(Pace())).services.pace
+    assert (paced is not None) == ("known" not in text)
 
 
 def test_the_first_reason_is_reported_and_none_if_no_run_was_to_be_forked():

@@ -8,9 +8,11 @@ fresh processes, and :class:`~detaudit.commands.run.forks.Forks` says why.
 import contextlib
 import json
 import os
+import re
 import time
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from detaudit_probes import protocol
 
 from detaudit.commands.run.forks import Forks
 from detaudit.commands.run.program import (
+    MOST_LISTED,
     Program,
     ProgramHost,
     Services,
     last_word,
+    text_of,
 )
 from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
@@ -30,12 +34,16 @@ from detaudit.core.files import read_json, write_json
 from detaudit.core.outcome import Ended, signal_name
 from detaudit.execution.host import Hello, Host, Interpreter, NestUnusable
 from detaudit.execution.sandbox.overlay import Overlay
+from detaudit.execution.sandbox.tree import entries
 from detaudit.execution.sandbox.view import Start, View
 
 COMMANDS = "commands"  # in a nest's folder, the named pipe
 NEST = 0  # the number of the nest's own folder, beside those of its trials
 MOST_NESTS = 6
 NEST_BYTES = 700 * 2**20  # of memory, for a nest and a child of it
+#: Words without which no Python program asks for the time.
+CLOCK_WORDS = re.compile(r"(?<![a-z])(?:time|clock|date|now)", re.IGNORECASE)
+MOST_READ = 200  # files that are searched for them
 STALLED = 3.0  # times the seconds of a fresh run
 GRACE = 5.0  # seconds
 
@@ -58,6 +66,8 @@ class Nests:
 
     def __post_init__(self) -> None:
         self.known = Known()
+        if self.program is not None and not _mentions_clock(self.program.root):
+            self.services = replace(self.services, pace=None)
 
     @property
     def most(self) -> int:
@@ -109,6 +119,15 @@ class Nests:
 
     def drop(self, reason: str) -> None:
         self.forks.drop(reason)
+
+
+def _mentions_clock(root: Path) -> bool:
+    """Whether the program may take a seed from the clock: its forked runs then begin in different
+    seconds. Fresh runs always do, and confirm what forked ones have shown.
+    """
+    names = (name for name, _ in islice(entries(root), MOST_LISTED) if name.endswith(".py"))
+    files = [root / name for name in islice(names, MOST_READ + 1)]
+    return len(files) > MOST_READ or any(CLOCK_WORDS.search(text_of(path) or "") for path in files)
 
 
 def _needs_start(trial: Trial, point: protocol.Point) -> bool:
