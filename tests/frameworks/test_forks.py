@@ -1,27 +1,17 @@
 """Runs from a nest of a real program: the bits of a fresh process, and draws of their own."""
 
-import os
-from pathlib import Path
-
 import pytest
 from detaudit.commands.run.judging import compare_trainings
 from detaudit.core.divergence import Divergence, Match
 from detaudit_probes.sources import SCRIPT_PINS
 
 from tests.forks import Audited, printed, was_forked
+from tests.interpreters import with_backend
 from tests.slow import slow, slow_but_for
 from tests.wire.conftest import usable
 from tests.wire.test_sandbox import state_of
 
 pytestmark = pytest.mark.framework
-
-#: Interpreters with Keras on other backends, if there are any: their paths, by backend.
-OTHERS = {
-    backend: Path(
-        os.environ.get(f"DETAUDIT_TEST_{backend.upper()}", f"/tmp/envs/{backend}keras/bin/python")
-    )
-    for backend in ("jax", "torch")
-}
 
 
 @pytest.fixture
@@ -119,10 +109,8 @@ def test_a_program_that_cannot_be_forked(audited, obstacle):
 
 
 @slow
-@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_keras_on_another_backend(audited, backend):
-    if not OTHERS[backend].exists():
-        pytest.skip(f"no interpreter with Keras on {backend}")
     text = f"""
 import {backend}
 import keras
@@ -132,7 +120,7 @@ model = keras.Sequential([keras.layers.Dense(8), keras.layers.Dropout(0.2), kera
 model.compile("adam", "mse")
 model.fit(x, x.sum(1, keepdims=True), epochs=2, verbose=0)
 """
-    audit = audited(text, python=str(OTHERS[backend]), environment={"KERAS_BACKEND": backend})
+    audit = audited(text, python=with_backend(backend), environment={"KERAS_BACKEND": backend})
     (fresh,) = audit.fresh(*SCRIPT_PINS)
     pinned, unpinned = audit.forked(*SCRIPT_PINS), audit.forked(runs=4)
     assert all(map(was_forked, [*pinned, *unpinned])) and not audit.forks.note()

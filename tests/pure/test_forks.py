@@ -88,7 +88,9 @@ def test_addresses_select_the_nest():
     assert made.group(Trial(fixed, 0)) != made.group(Trial(FORKED, 0))
 
 
-@pytest.mark.parametrize("text", ["import time", "tf.timestamp()", "x.update(validate(1))  # known"])
+@pytest.mark.parametrize(
+    "text", ["import time", "tf.timestamp()", "x.update(validate(1))  # known"]
+)
 def test_forked_runs_of_a_program_that_may_ask_for_the_time_begin_apart(tmp_path, text):
     (tmp_path / "train.py").write_text(text)
     program = find("train.py", False, (), tmp_path)
