@@ -100,6 +100,8 @@ STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
 
 # Left in a trial's folder by the recorded process of a user's script (``hooks/start.py``).
+# The variables with which a Python process of the user's finds its trial's folder, or its nest's.
+TRIAL_VARIABLE, NEST_VARIABLE = "_DETAUDIT_TRIAL", "_DETAUDIT_NEST"
 MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
@@ -232,6 +234,8 @@ class Orders(NamedTuple):
     covered: Tuple[str, ...] = ()  # further folders that are protected
     temporary: str = ""  # the trial's own temporary folder
     began: Optional[float] = None  # when the audit began, in seconds since the epoch
+    # Whether the trial may go on from a fork of the program, in place of a fresh process
+    forked: bool = False
 
 
 NO_ORDERS = Orders()
@@ -248,6 +252,19 @@ class Files(NamedTuple):
     made: Tuple[str, ...] = ()
     found: Tuple[str, ...] = ()
     connected: bool = False
+
+
+class Point(NamedTuple):
+    """The end of a framework's import in a user's program: a nest may fork there.
+
+    ``kept`` are the generators that the program's lines had used before that import, each with a
+    digest of its state. ``obstacle`` says why no nest can fork there; empty if one can.
+    """
+
+    module: str
+    number: int  # 1 for the first such import
+    kept: Tuple[Tuple[str, str], ...] = ()
+    obstacle: str = ""
 
 
 class Refused(NamedTuple):
@@ -327,6 +344,7 @@ class Measures(NamedTuple):
     pinpoint: Optional[StepReplayed] = None
     operations: OperationsReplayed = OperationsReplayed()
     refusals: Tuple[Refused, ...] = ()
+    points: Tuple[Point, ...] = ()  # the ends of the frameworks' imports, in order
 
 
 class Draw(NamedTuple):

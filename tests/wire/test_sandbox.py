@@ -63,7 +63,9 @@ class Audited:
             self.ours / "run",
             dict(os.environ),
             keep_bytes=False,
-            open_host=lambda *given: program.Process(self.program, *given, None, self.sandboxed),
+            open_host=lambda *given: program.Process(
+                self.program, *given, program.Services(sandboxed=self.sandboxed)
+            ),
         )
 
     def finished(self, number: int = 0, **options):

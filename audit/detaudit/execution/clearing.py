@@ -119,7 +119,10 @@ def end_processes(folder: Path) -> None:
     """Kill every remaining process that a trial in ``folder`` has started, in whatever session:
     they inherit the trial's environment, which names the folder.
     """
-    marks = [name + os.fsencode(folder) + b"/" for name in (b"_DETAUDIT_TRIAL=", b"TMPDIR=")]
+    marks = [
+        name + os.fsencode(folder) + b"/"
+        for name in (b"_DETAUDIT_TRIAL=", b"_DETAUDIT_NEST=", b"TMPDIR=")
+    ]
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             environment = (entry / "environ").read_bytes()

@@ -4,13 +4,15 @@ A host is one started process with its own folder. It is polled, never waited fo
 manage all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from detaudit_probes import protocol
 
+from detaudit.core.condition import Trial
+from detaudit.core.experiment import Finished
 from detaudit.core.outcome import Ended
 
 
@@ -74,3 +76,41 @@ class OpenHost(Protocol):
     def __call__(
         self, interpreter: Interpreter, control: Path, environment: Mapping[str, str], /
     ) -> Host: ...
+
+
+class NestUnusable(Exception):
+    """A nest of the user's program cannot serve, or no longer: the message says why. Its trials
+    are run in fresh processes.
+    """
+
+
+class ProgramNests(Protocol):
+    """Nests of a user's program, in place of fresh processes for some of its trials.
+
+    Their hosts raise :class:`NestUnusable` from ``hello`` and ``ended``.
+    """
+
+    @property
+    def most(self) -> int:
+        """How many of them to keep, idle ones included."""
+
+    def takes(self, trial: Trial) -> bool:
+        """Whether a nest may run this trial."""
+
+    def group(self, trial: Trial) -> Hashable:
+        """Return what selects the nest, besides the trial's variables and side."""
+
+    def open(
+        self,
+        interpreter: Interpreter,
+        control: Path,
+        environment: Mapping[str, str],
+        trial: Trial,
+    ) -> Host:
+        """Start a nest for trials like this one."""
+
+    def learn(self, finished: Finished) -> None:
+        """Take note of a finished trial: a fresh one shows where nests can fork."""
+
+    def drop(self, reason: str) -> None:
+        """Run every later trial in a fresh process."""

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,27 @@ from detaudit.core.events import Emit, TrialEnded
 from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.core.outcome import UNSTARTED, Ended, Outcome, of_child
 from detaudit.errors import EnvironmentUnusable
-from detaudit.execution.host import Hello, Host, Interpreter, OpenHost
+from detaudit.execution.host import (
+    Hello,
+    Host,
+    Interpreter,
+    NestUnusable,
+    OpenHost,
+    ProgramNests,
+)
 from detaudit.execution.limits import Limits
 from detaudit.execution.nests import Nest
 from detaudit.machine import confinement
 
 _LOG = logging.getLogger(__name__)
-_NestKey = tuple[tuple[tuple[str, str | None], ...], int | str]
+_NestKey = tuple[tuple[tuple[str, str | None], ...], Hashable]
 
 
 @dataclass
 class _Running:
     trial: Trial
     number: int
+    key: _NestKey
     host: Host
     folder: Path
     deadline: float
@@ -39,7 +47,8 @@ class Runner:
     """Runs experiments over one interpreter. ``finished`` outlives an interruption.
 
     ``base`` is the environment of every nest, before a condition's variables. ``open_host`` starts
-    what runs trials. ``keep`` gets each trial as it ends.
+    what runs trials; ``program_nests`` are used for trials of a user's program that they take.
+    ``keep`` gets each trial as it ends.
     """
 
     interpreter: Interpreter
@@ -53,6 +62,7 @@ class Runner:
     ended_early: bool = False
     open_host: OpenHost = Nest
     keep: Callable[[Finished], None] = lambda finished: None
+    program_nests: ProgramNests | None = None
 
     def __post_init__(self) -> None:
         self._nests: dict[_NestKey, Host] = {}
@@ -95,6 +105,8 @@ class Runner:
     def take_up(self, finished: Mapping[str, Finished]) -> None:
         """Continue with the trials of a saved audit; new trials get higher numbers."""
         self.finished.update(finished)
+        for one in finished.values():
+            self._learn(one)
         self._numbers = itertools.count(
             1 + max((trial.number for trial in self.finished.values()), default=0)
         )
@@ -156,7 +168,13 @@ class Runner:
     def _turn(self) -> None:
         """Collect trials that have ended, start those that can start, and pause briefly."""
         for run in list(self._running):
-            ended = run.host.ended(run.folder)
+            try:
+                ended = run.host.ended(run.folder)
+            except NestUnusable as reason:
+                self._running.remove(run)
+                self._queue.insert(0, run.trial)
+                self._drop_nests(str(reason))
+                continue
             if ended is None and time.monotonic() > run.deadline:
                 run.host.interrupt()  # the nest itself no longer answers
                 ended = Ended(timed_out=True, seconds=self.limits.timeout)
@@ -178,6 +196,7 @@ class Runner:
         )
         finished = Finished(run.trial, run.number, outcome, trace)
         self.finished[run.trial.key()] = finished
+        self._learn(finished)
         self.keep(finished)
         _LOG.info("trial %d %s in %.1f s", run.number, outcome.kind, outcome.seconds)
         if outcome.reason:
@@ -185,13 +204,30 @@ class Runner:
         done = len(self.finished)
         known = done + len(self._queue) + len(self._running)
         self.emit(TrialEnded(done, known, run.trial.condition.model, outcome.kind))
-        if not self.interpreter.fork:
-            self._nests.pop(self._key(run.trial)).close()
+        if run.key[1] == run.trial.key():
+            self._nests.pop(run.key).close()
+
+    def _learn(self, finished: Finished) -> None:
+        if self.program_nests is not None:
+            self.program_nests.learn(finished)
+
+    def _drop_nests(self, reason: str) -> None:
+        """Run later trials in fresh processes. Trials that run in a nest end there."""
+        assert self.program_nests is not None
+        _LOG.info("no nest of the program is used: %s", reason)
+        self.program_nests.drop(reason)
+        self._retire()
+
+    def _in_program_nest(self, trial: Trial) -> bool:
+        return self.program_nests is not None and self.program_nests.takes(trial)
 
     def _key(self, trial: Trial) -> _NestKey:
         """Trials with one key share a nest; without forks, every trial has its own."""
-        whose = trial.side if self.interpreter.fork else trial.key()
-        return trial.variables, whose
+        if self.interpreter.fork:
+            return trial.variables, trial.side
+        if self.program_nests is not None and self.program_nests.takes(trial):
+            return trial.variables, (self.program_nests.group(trial), trial.side)
+        return trial.variables, trial.key()
 
     def _start(self) -> None:
         free = self.limits.jobs - len(self._running) - self._starting()
@@ -230,7 +266,12 @@ class Runner:
         except EnvironmentUnusable as error:
             self._settle(trial, Outcome(UNSTARTED, str(error)))
             return 0
-        self._run(trial, nest)
+        except NestUnusable as reason:
+            waiting.append(trial)
+            self._drop_nests(str(reason))
+            return 0
+        self._nests[key] = self._nests.pop(key)  # the last used is the last one
+        self._run(trial, key, nest)
         return 1
 
     def _settle(self, trial: Trial, outcome: Outcome) -> None:
@@ -242,9 +283,12 @@ class Runner:
         environment = {name: value for name, value in variables.items() if value is not None}
         control = self.control / f"nest-{next(self._folders):05}"
         _LOG.debug("%s starts in %s", self.interpreter.path, control)
+        if self._in_program_nest(trial):
+            assert self.program_nests is not None
+            return self.program_nests.open(self.interpreter, control, environment, trial)
         return self.open_host(self.interpreter, control, environment)
 
-    def _run(self, trial: Trial, nest: Host) -> None:
+    def _run(self, trial: Trial, key: _NestKey, nest: Host) -> None:
         condition, number = trial.condition, next(self._numbers)
         request = protocol.Request(
             trial=number,
@@ -275,6 +319,7 @@ class Runner:
             _Running(
                 trial,
                 number,
+                key,
                 nest,
                 nest.run(request),
                 time.monotonic() + self.limits.timeout + grace,
@@ -282,13 +327,13 @@ class Runner:
         )
 
     def _retire(self) -> None:
-        """Close nests that no known trial needs, to free memory for the others."""
-        if len(self._nests) <= self.limits.jobs:
-            return
-        needed = {self._key(trial) for trial in self._queue} | {
-            self._key(run.trial) for run in self._running
-        }
-        for key in [key for key in self._nests if key not in needed]:
+        """Close nests that no known trial needs, to free memory for the others: those first that
+        have not been used for longest.
+        """
+        most = self.program_nests.most if self.program_nests is not None else self.limits.jobs
+        needed = {self._key(trial) for trial in self._queue} | {run.key for run in self._running}
+        idle = [key for key in self._nests if key not in needed]
+        for key in idle[: max(0, len(self._nests) - most)]:
             self._nests.pop(key).close()
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from detaudit_probes.hooks import streams
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.threads import Threads
 from detaudit_probes.ops.frameworks.step import Pinpoint
-from detaudit_probes.protocol import BESIDE, SAVED
+from detaudit_probes.protocol import BESIDE, SAVED, Point
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.on_device import OnCard
 from detaudit_probes.recording.trace import Taken, TraceWriter
@@ -106,6 +106,7 @@ class Recorder:
             if step is None
             else Pinpoint(self, int(step), session.request.fingerprint, session.sites.is_users)
         )
+        self.passed: List[Point] = []  # the points at which a nest may fork
         self.generators("at the start")
 
     def leave(self) -> None:
@@ -473,6 +474,7 @@ class Recorder:
             moved=self.moved,
             max_rss=facts.max_rss(),
             after_import=(before.after_import or 0.0) + ended - self._imported,
+            points=before.points + tuple(self.passed),
         )
         if self.pinpoint is not None and (self.pinpoint.replays or before.pinpoint is None):
             self.pinpoint.leave(self.session.folder)

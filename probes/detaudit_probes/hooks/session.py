@@ -10,8 +10,9 @@ from typing import Any, Callable, Dict, Optional, Set
 from detaudit_probes.given import Given
 from detaudit_probes.hooks import files
 from detaudit_probes.hooks.imports import Hooks
+from detaudit_probes.hooks.points import Points, obstacle
 from detaudit_probes.hooks.sites import Sites
-from detaudit_probes.protocol import FAULT_FILE, Request
+from detaudit_probes.protocol import FAULT_FILE, Point, Request
 
 
 def fault(folder: str) -> None:
@@ -37,9 +38,15 @@ class Session(Given):
         # What a source stored at the start, for its ``touched``
         self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))
+        self.points = Points(self.hooks, self._obstacle)
         self.sites = Sites(root)
         self.used: Set[str] = set()
         self.spying: Optional[str] = request.orders.spy
+
+    def _obstacle(self, module: str) -> str:
+        """Return why a nest cannot fork at the end of this module's import."""
+        used = ["it uses %s" % source for source in sorted(self.used)]
+        return obstacle(self.folder) or (used[0] if used else "")
 
     def drew(self, source: str, makers: bool = False) -> None:
         """Count a draw from ``source`` by the caller up the stack.
@@ -56,6 +63,14 @@ class Session(Given):
     def after_import(self, module: str, function: Callable[[], None]) -> None:
         """Call ``function`` once ``module`` has been imported, whoever imports it."""
         self.hooks.after(module, function)
+
+    def seed_of(self, point: Point) -> int:
+        """Return a seed for what follows this point: the same in every process that passes it."""
+        return self.seed + (point.number << 32)
+
+    def at_points(self, function: Callable[[Point], None]) -> None:
+        """Call ``function`` with each point at which a nest may fork."""
+        self.points.call(function)
 
     def follow_files(
         self, report: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None

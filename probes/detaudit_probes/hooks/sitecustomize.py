@@ -39,6 +39,11 @@ def _begin():
         from detaudit_probes.hooks import start
 
         start.begin(folder)
+    elif os.environ.get("_DETAUDIT_NEST"):
+        _load_guest(os.path.join(here, "guest"))
+        from detaudit_probes.hooks import nest
+
+        nest.prepare(os.environ["_DETAUDIT_NEST"])
     _run_the_environments_own()
 
 

@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from types import ModuleType
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import codec, placebos, protocol, sources
 from detaudit_probes.declare import KERAS_MODULES
@@ -25,15 +25,17 @@ MOST_KEPT = 256 << 20
 _getpid = os.getpid  # taken at import, before a pin can replace it
 
 
-def begin(folder: str) -> None:
-    """Called by ``sitecustomize``."""
+def begin(folder: str, passed: Optional[protocol.Point] = None) -> None:
+    """Called by ``sitecustomize``, or in a child of the program, which goes on from the point
+    ``passed``.
+    """
     try:
-        _begin(folder)
+        _begin(folder, passed)
     except BaseException:
         fault(folder)
 
 
-def _begin(folder: str) -> None:
+def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
     with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
         request = codec.decode(protocol.Request, json.load(file))
     modules = sources.SCRIPT_MODULES
@@ -41,7 +43,7 @@ def _begin(folder: str) -> None:
     protocol.check_own_settings(request.settings, declared)
     pinned = {source for name in request.pins for source in pins[name][0].sources}
     session = Session(request, folder, pinned, request.orders.root)
-    if _claim(folder):
+    if claim(folder):
         _record_training(session, modules)
     for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
@@ -49,9 +51,10 @@ def _begin(folder: str) -> None:
     for name in request.pins:
         if hasattr(pins[name][1], "pin_script"):
             pins[name][1].pin_script(session, name)
+    session.points.follow(passed)
 
 
-def _claim(folder: str) -> bool:
+def claim(folder: str) -> bool:
     """Whether this process is the script's own: the first to claim it, or that one restarted by
     ``exec``.
 
@@ -112,6 +115,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     for name in ("execv", "execve"):  # the other functions of this kind call these
         session.wrap(os, name, ending.before)
     saves.record(session, recorder)
+    session.points.call(recorder.passed.append)
     if recorder.counting:
         session.after_import("jax", functools.partial(jax.prepare, session, recorder))
     for name in KERAS_MODULES:

@@ -30,6 +30,7 @@ ID = "clock"
 
 START = 1500000000 * 10**9  # nanoseconds since the epoch: a day in 2017
 TICK = 10**7  # nanoseconds per call
+HOUR = 3600 * 10**9  # nanoseconds
 # On Linux no process has an id above 2**22 (<linux/threads.h>, PID_MAX_LIMIT). A signal sent to
 # this id reaches no process; one sent to a plausible id could end an unrelated process.
 PID = 2**22 + 1
@@ -189,7 +190,8 @@ def _clock_of_each_thread(session):
     """Return a clock in nanoseconds that advances by a tick at each call from the same thread.
 
     A thread starts with the time of the thread that started it. One clock for all threads would
-    race, because the number of a pool's calls while it waits varies from run to run.
+    race, because the number of a pool's calls while it waits varies from run to run. The import of
+    a framework ends at a full hour, however often it asked.
     """
     import threading
 
@@ -199,6 +201,9 @@ def _clock_of_each_thread(session):
             self.now = getattr(thread, "_detaudit_began", START)
 
     clock = Clock()
+    session.at_points(
+        lambda point: setattr(clock, "now", max(clock.now, START + point.number * HOUR))
+    )
 
     def tick():
         clock.now += TICK
@@ -260,6 +265,10 @@ def _for_users(session, make):
 
     del datetime.datetime
     datetime.__getattr__ = given
+    for module in list(sys.modules.values()):  # those that a forked process has loaded before
+        if session.sites.is_users(str(getattr(module, "__file__", None))):
+            for name in [name for name, value in vars(module).items() if value is real]:
+                setattr(module, name, theirs)
 
 
 def spy(session):

@@ -11,6 +11,8 @@ shuffles with ``numpy.random.permutation``
 ``scipy.stats`` without a ``random_state``.
 """
 
+import sys
+
 from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.sources import third_party
@@ -73,6 +75,17 @@ def feed(trial, x, y):
 
 def pin_script(session, name):
     session.after_import("numpy", lambda: pin(session))
+    session.at_points(_unless_kept(session))
+
+
+def _unless_kept(session):
+    """Return a function that seeds it again at a point, because an import may have drawn."""
+
+    def again(point):
+        if "numpy" in sys.modules and "numpy" not in dict(point.kept):
+            pin(session)
+
+    return again
 
 
 def touch(session):

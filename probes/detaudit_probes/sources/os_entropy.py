@@ -93,6 +93,7 @@ def feed(trial, x, y):
 
 def pin_script(session, name):
     stream = random.Random(session.seed)
+    session.at_points(lambda point: stream.seed(session.seed_of(point)))
     _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
 
 

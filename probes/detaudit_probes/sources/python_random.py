@@ -65,7 +65,18 @@ def pin_script(session, name):
     without a seed.
     """
     pin(session)
-    _seeds_of_nothing(session, random.Random(session.seed))
+    stream = random.Random(session.seed)
+    _seeds_of_nothing(session, stream)
+
+    def again(point):
+        """Imports draw too: ``rich``, which Keras imports, numbers its styles from a random
+        number.
+        """
+        stream.seed(session.seed_of(point))
+        if "random" not in dict(point.kept):
+            pin(session)
+
+    session.at_points(again)
 
 
 def _seeds_of_nothing(session, stream=None):

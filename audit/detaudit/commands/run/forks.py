@@ -1,27 +1,42 @@
 """Whether trials of the search may be forked from a process that has imported the program's
-framework.
+framework, and why not.
 """
 
 
 class Forks:
     """Says whether forked trials may be used, and why not. Once dropped, they stay dropped.
 
-    ``tried``: a forked run was compared with a fresh one.
+    A ``reason`` says what hinders them, and may call the script "it". ``tried``: a forked run was
+    compared with a fresh one.
     """
 
-    def __init__(self, allowed: bool = True) -> None:
-        self._allowed, self._reason = allowed, ""
-        self.tried = False
+    def __init__(self, allowed: bool = True, reason: str = "") -> None:
+        self._allowed, self._reason = allowed, reason
+        self._wanted = self._used = self.tried = False
 
     def usable(self) -> bool:
-        return self._allowed and not self._reason
+        """Whether the search may ask for forked trials. That it would like to is noted."""
+        self._wanted = True
+        return not self.hindered
+
+    @property
+    def hindered(self) -> bool:
+        return not self._allowed or bool(self._reason)
 
     def drop(self, reason: str) -> None:
+        """Run such trials in fresh processes from now on. The first ``reason`` is reported."""
         self._reason = self._reason or reason
+
+    def use(self) -> None:
+        """Note that a trial is forked."""
+        self._used = True
 
     def note(self) -> str:
         """Return why they were not used, or no longer; empty if there is nothing to say."""
-        return self._reason
+        if not self._wanted or not self._reason:
+            return ""
+        which = "later runs of the search" if self._used else "each run of the search"
+        return f"{which} started the script from its first line, because {self._reason}"
 
 
 NO_FORKS = Forks(allowed=False)

@@ -44,6 +44,7 @@ GUEST = Path(detaudit_probes.__file__).parent
 # In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
 # where the files that it left are kept, if they are.
 WRITTEN_FILE = "written.json"
+SUPERVISOR = "supervisor"  # what the supervisor has printed
 REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 
 
@@ -321,8 +322,31 @@ def _size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
 
 
-class Process:
-    """One run of the program: a host that serves one trial and needs no start."""
+@dataclass
+class Services:
+    """What the hosts of one audit share."""
+
+    pace: Pace | None = None
+    sandboxed: Sandboxed | None = None
+    online: bool = False
+    keeps_all: bool = False
+    room: Room = field(default_factory=Room)
+
+
+@dataclass
+class _Prepared:
+    """A trial that has a folder: its own ``temporary`` folder, and how it ``begun``, if what it
+    leaves may be kept.
+    """
+
+    temporary: Path | None = None
+    begun: Begun | None = None
+
+
+class ProgramHost:
+    """What the processes of a user's program share: a supervisor, and trials with folders of their
+    own.
+    """
 
     def __init__(
         self,
@@ -330,71 +354,60 @@ class Process:
         interpreter: Interpreter,
         control: Path,
         environment: Mapping[str, str],
-        pace: Pace | None = None,
-        sandboxed: "Sandboxed | None" = None,
-        online: bool = False,
-        keeps_all: bool = False,
-        room: "Room | None" = None,
+        services: Services | None = None,
     ):
-        self.program, self.interpreter, self.control, self._pace = (
-            program,
-            interpreter,
-            control,
-            pace,
-        )
-        self._sandboxed, self._online, self._keeps_all = sandboxed, online, keeps_all
-        self._room = room or Room()
-        self._temporary: Path | None = None
+        self.program, self.interpreter, self.control = program, interpreter, control
+        self.services = services or Services()
         self._environment = dict(environment)
+        self._prepared: dict[Path, _Prepared] = {}
         self._process: subprocess.Popen | None = None
         self._lifeline: int | None = None
         self._began = time.monotonic()
 
-    def answered(self) -> bool:
-        return True
-
-    def hello(self) -> Hello:
-        return Hello({}, ())
-
-    def run(self, request: protocol.Request) -> Path:
-        """Start the program; return its folder, in which ``exit.json`` appears when it has
-        ended.
-        """
+    def _folder(self, number: int) -> Path:
         # All names have one length: what precedes an object in memory decides its address.
-        folder = self.control / protocol.TRIALS_FOLDER / f"{request.trial:05}"
+        folder = self.control / protocol.TRIALS_FOLDER / f"{number:05}"
         folder.mkdir(parents=True)
-        self._room.check(self.control.parent)
-        view = self._view(folder, request)
+        self.services.room.check(self.control.parent)
+        return folder
+
+    def _prepare(
+        self, request: protocol.Request, folder: Path, view: View, begun: Begun | None
+    ) -> dict[str, Any]:
+        """Write a trial's request; return how to start it."""
         root, cwd = view.root, self.program.cwd
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
         temporary = self.control.parent / f"{request.trial:04}"
+        sandboxed = self.services.sandboxed
         orders = request.orders._replace(
             root=str(root),
             origin=str(self.program.root),
             covered=self._covered(view),
             temporary=str(temporary),
             # The same for all: an additional name in the request would move objects in memory.
-            began=None if self._sandboxed is None else self._sandboxed.began,
+            began=None if sandboxed is None else sandboxed.began,
         )
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
-        launch = {
+        own = self._prepared[folder] = _Prepared(temporary if request.pins else None, begun)
+        pace = self.services.pace
+        return {
             "command": self.program.command(self.interpreter.path, root),
             "cwd": str(cwd),
-            "environment": self._variables(folder, temporary if request.pins else None),
+            "environment": self._variables(folder, own.temporary),
             "timeout": request.timeout,
             "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
             "fixed_addresses": bool(request.settings.fixed_addresses),
             "burners": _burners() if request.settings.busy else 0,
             # If the clock is pinned, two runs read the same time whenever they start.
-            "wait": self._pace.wait()
-            if self._pace is not None and CLOCK not in request.pins
-            else 0.0,
+            "wait": pace.wait() if pace is not None and CLOCK not in request.pins else 0.0,
         }
-        write_json(folder / LAUNCH_FILE, launch if self._keeps_all else self._public(launch))
-        self._start(folder, launch)
-        return folder
+
+    def _save(self, folder: Path, launch: Mapping[str, Any]) -> None:
+        """Write down how a trial was started."""
+        public = launch if self.services.keeps_all else self._public(launch)
+        write_json(folder / LAUNCH_FILE, public)
 
     def _public(self, launch: Mapping[str, Any]) -> dict[str, Any]:
         """Return how a run was started, in a form that may stay on a disk: listed variables, no
@@ -413,18 +426,6 @@ class Process:
         """Return folders besides the program's own that are protected too."""
         return () if view.plan is None else tuple(map(str, self.program.beside))
 
-    def _view(self, folder: Path, request: protocol.Request) -> View:
-        if self._sandboxed is None:
-            return View(self.program.root)
-        orders, begun = request.orders, Begun.of(request)
-        changed = orders.left or bool(orders.version) or bool(request.unpinned)
-        wanted = not request.pins or orders.kept
-        self._begun = begun if wanted and not changed else None
-        # The files that a run without these names left already contain its own versions of them.
-        without = () if orders.left else orders.without
-        start = Start(self.program.versions.get(orders.version, {}), without, orders.left)
-        return self._sandboxed.view(folder, start, begun)
-
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
         """Return the trial's environment, with its own ``temporary`` folder if something is pinned:
         equal temporary names must not collide in one folder.
@@ -436,8 +437,7 @@ class Process:
         path = os.pathsep.join(
             part for part in (str(site), self._environment.get("PYTHONPATH")) if part
         )
-        own = {} if self._online else trackers.variables(folder, self._environment)
-        self._temporary = temporary
+        own = {} if self.services.online else trackers.variables(folder, self._environment)
         if temporary is not None:
             temporary.mkdir()
             own["TMPDIR"] = str(temporary)
@@ -445,7 +445,7 @@ class Process:
             **self._environment,
             **own,
             "PYTHONPATH": path,
-            "_DETAUDIT_TRIAL": str(folder),
+            protocol.TRIAL_VARIABLE: str(folder),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
@@ -458,7 +458,7 @@ class Process:
         reading, self._lifeline = os.pipe()
         try:
             with (
-                open(folder / "supervisor", "wb") as said,
+                open(folder / SUPERVISOR, "wb") as said,
                 tempfile.TemporaryFile(dir=folder) as asked,
             ):
                 asked.write(json.dumps(launch).encode())
@@ -483,30 +483,24 @@ class Process:
             os.close(reading)
         self._began = time.monotonic()
 
-    def ended(self, folder: Path) -> Ended | None:
-        status = self._process.poll() if self._process else 0
-        ended = Ended.read(folder)
-        if ended is not None:
-            # Before its layers are removed, which frees the disk.
-            fault = self._own_fault(folder, ended)
-            self._room.peak = max(self._room.peak, size_of(folder))
-            if self._sandboxed is not None:
-                self._sandboxed.settle(folder, self._begun if ended.status == 0 else None)
-            self._tidy(folder)
-            self._room.left = max(self._room.left, size_of(folder))
-            return replace(ended, own_fault=fault)
-        if status is None:
-            return None
-        word = _last_word(folder / "supervisor")
-        said = f"the process that supervises the script exited with status {status}: {word}"
-        return Ended(own_fault=self._no_space() or said)
+    def _finish(self, folder: Path, ended: Ended) -> Ended:
+        """Finish a trial that has ended: find out what it wrote, and free the disk."""
+        # Before its layers are removed, which frees the disk.
+        fault = self._own_fault(folder, ended)
+        own, room = self._prepared.pop(folder), self.services.room
+        room.peak = max(room.peak, size_of(folder))
+        if self.services.sandboxed is not None:
+            self.services.sandboxed.settle(folder, own.begun if ended.status == 0 else None)
+        self._tidy(folder, own.temporary)
+        room.left = max(room.left, size_of(folder))
+        return replace(ended, own_fault=fault)
 
-    def _tidy(self, folder: Path) -> None:
+    def _tidy(self, folder: Path, temporary: Path | None) -> None:
         """Remove what is no longer needed of a run that has ended: temporary files, and most of a
         long output.
         """
-        if self._temporary is not None:
-            tree.remove(self._temporary)
+        if temporary is not None:
+            tree.remove(temporary)
         try:
             for name in (protocol.STDOUT_FILE, protocol.STDERR_FILE):
                 printed.compact(folder / name)
@@ -519,20 +513,21 @@ class Process:
         """
         path = folder / protocol.FAULT_FILE
         if path.exists():
-            return f"in its hooks: {_last_word(path)}"
+            return f"in its hooks: {last_word(path)}"
         return "" if ended.status == 0 or ended.timed_out else self._no_space()
 
     def _no_space(self) -> str:
         """Return that a disk of detaudit's own is full, so that a failed run says nothing about the
         script; an empty string if none is.
         """
-        places = self._sandboxed.sandbox.places() if self._sandboxed is not None else ()
+        sandboxed = self.services.sandboxed
+        places = sandboxed.sandbox.places() if sandboxed is not None else ()
         full = [place for place in (self.control.parent, *places) if is_full(place)]
         return f"no space is left in its own folder, {full[0]}" if full else ""
 
     def said(self, folder: Path) -> str:
         """Return the end of the script's stderr, or the reason why it did not start."""
-        for name in (protocol.STDERR_FILE, "supervisor"):
+        for name in (protocol.STDERR_FILE, SUPERVISOR):
             said = printed.end(folder / name)
             if said:
                 return said.rstrip()
@@ -556,7 +551,52 @@ class Process:
             self._lifeline = None
 
 
-def _last_word(path: Path) -> str:
+class Process(ProgramHost):
+    """One run of the program: a host that serves one trial and needs no start."""
+
+    def answered(self) -> bool:
+        return True
+
+    def hello(self) -> Hello:
+        return Hello({}, ())
+
+    def run(self, request: protocol.Request) -> Path:
+        """Start the program; return its folder, in which ``exit.json`` appears when it has
+        ended.
+        """
+        folder = self._folder(request.trial)
+        view, begun = self._view(folder, request)
+        launch = self._prepare(request, folder, view, begun)
+        self._save(folder, launch)
+        self._start(folder, launch)
+        return folder
+
+    def _view(self, folder: Path, request: protocol.Request) -> tuple[View, Begun | None]:
+        """Return the run's view of the folder, and how it begins if what it leaves may be kept."""
+        sandboxed = self.services.sandboxed
+        if sandboxed is None:
+            return View(self.program.root), None
+        orders, begun = request.orders, Begun.of(request)
+        changed = orders.left or bool(orders.version) or bool(request.unpinned)
+        wanted = not request.pins or orders.kept
+        # The files that a run without these names left already contain its own versions of them.
+        without = () if orders.left else orders.without
+        start = Start(self.program.versions.get(orders.version, {}), without, orders.left)
+        return sandboxed.view(folder, start, begun), begun if wanted and not changed else None
+
+    def ended(self, folder: Path) -> Ended | None:
+        status = self._process.poll() if self._process else 0
+        ended = Ended.read(folder)
+        if ended is not None:
+            return self._finish(folder, ended)
+        if status is None:
+            return None
+        word = last_word(folder / SUPERVISOR)
+        said = f"the process that supervises the script exited with status {status}: {word}"
+        return Ended(own_fault=self._no_space() or said)
+
+
+def last_word(path: Path) -> str:
     """Return the last line of output of one of our processes; an empty string if there is none."""
     return last_line(end_of(path)) or "it printed nothing"
 

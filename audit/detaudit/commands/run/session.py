@@ -22,13 +22,16 @@ from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
 from detaudit.commands.run.forecast import Forecast, predict
+from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.investigate import PAIRS, investigate
+from detaudit.commands.run.nests import Nests
 from detaudit.commands.run.program import (
     Pace,
     Process,
     Program,
     Room,
     Sandboxed,
+    Services,
     listing,
     written_by,
 )
@@ -153,6 +156,7 @@ class _Run:
         self.backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
         # Two trainings at a time may not fit on one card.
         self.jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
+        self.forks = NO_FORKS
         self.so_far: list[RunAudit] = []
         self.written: set[str] = set()
 
@@ -174,6 +178,7 @@ class _Run:
             )
             self.sandboxed = Sandboxed(choice.sandbox)
             self.session.ending.callback(self._close_sandbox)
+            self.forks = Forks(reason=self._why_no_forks())
             self.runner = self._start(hello.fingerprints[0])
             audit = self._empty_audit(hello.facts)
             self.emit(Notice(_describe_isolation(choice, self.program)))
@@ -195,7 +200,7 @@ class _Run:
         audit = replace(
             audit,
             output=_first_output(trials),
-            notes=audit.notes + _notes(trials, self.options.online),
+            notes=audit.notes + _notes(trials, self.options.online) + _of_forks(self.forks),
             isolation=isolation,
             environment={**audit.environment, **facts},
         )
@@ -278,6 +283,7 @@ class _Run:
             backend=self.backend,
             runs=lambda: len(self.runner.finished),
             jobs=lambda: self.runner.limits.jobs,
+            forks=self.forks,
             budget=parse_budget(self.options.budget)[0],
             spent=lambda: time.monotonic() - began,
         )
@@ -356,22 +362,18 @@ class _Run:
 
     def _start(self, fingerprint: str) -> Runner:
         jobs = 1 if self.options.isolation == IN_PLACE else self.jobs
-        pace, room = Pace(), Room(jobs, self._most_runs())
+        services = Services(
+            Pace(),
+            self.sandboxed,
+            self.options.online,
+            self.options.keep_environment,
+            Room(jobs, self._most_runs()),
+        )
 
         def open_process(
             interpreter: Interpreter, control: Path, variables: Mapping[str, str]
         ) -> Process:
-            return Process(
-                self.program,
-                interpreter,
-                control,
-                variables,
-                pace,
-                self.sandboxed,
-                self.options.online,
-                self.options.keep_environment,
-                room,
-            )
+            return Process(self.program, interpreter, control, variables, services)
 
         control = self.session.folder.path / RUNS
         control.mkdir(exist_ok=True)
@@ -383,7 +385,16 @@ class _Run:
             fingerprint=fingerprint,
             keep_bytes=False,
             open_host=open_process,
+            program_nests=Nests(self.program, self.forks, services),
         )
+
+    def _why_no_forks(self) -> str:
+        """Return why no run can go on from a fork of the script; empty if nothing is known yet."""
+        if self.session.on_gpu(self.options.device):
+            return "it may use a GPU"
+        if self.sandboxed.sandbox.kind != OVERLAY:
+            return "its folder has no overlay"
+        return ""
 
     def _most_runs(self) -> int:
         """Return approximately how many runs there may be."""
@@ -466,6 +477,11 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     }
     offline = () if online else trackers.notes(imported)
     return environment.warnings(os.environ) + own + offline + _not_recorded(trials)
+
+
+def _of_forks(forks: Forks) -> tuple[str, ...]:
+    note = forks.note()
+    return (note,) if note else ()
 
 
 def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ contains no thread, no signal handler and no pipe of ours.
 import contextlib
 import ctypes
 import json
+import math
 import os
 import select
 import signal
@@ -47,7 +48,8 @@ def main(folder: Path, lifeline: int) -> int:
     began = time.monotonic()
     with burning(launch["burners"]):
         script = _start(folder, launch)
-        timed_out = _wait(script, lifeline, began + launch["timeout"])
+        limit = math.inf if launch["timeout"] is None else launch["timeout"]
+        timed_out = _wait(script, lifeline, began + limit)
     end_group(script.pid)
     _, status, usage = os.wait4(script.pid, 0)
     end_orphans()

@@ -40,6 +40,7 @@ class Overlay:
         self._kept: Path | None = None
         self._places: dict[Path, Path] = {}  # the layers of each trial that has a view
         self._points: dict[Path, list[str]] = {}
+        self._below: dict[Path, Path] = {}  # the nest of each trial that began in one
 
     def view(self, trial: Path, start: Start) -> View:
         """Raises SandboxFailed if a folder that is to be covered cannot be read."""
@@ -55,15 +56,33 @@ class Overlay:
         return View(
             self.root,
             {
-                "layers": layers,
-                "keep": [str(folder) for folder in self.keep],
-                "cwd": str(self.root),
+                **self._plan(layers),
                 "texts": dict(start.texts),
                 "without": list(start.without),
                 "root": str(self.root),
                 "prepared": str(trial / _PREPARED),
             },
         )
+
+    def view_over(self, trial: Path, nest: Path) -> View:
+        """Return the view of a trial that goes on from a nest, which has a view of its own: it sees
+        what the nest has written until then.
+
+        Its layers are put together anew, because overlays must not be stacked three times.
+        """
+        points = self._points[trial] = self._points[nest]
+        self._below[trial] = nest
+        layers = []
+        for number, point in enumerate(points):
+            there = self._layers(nest) / str(number)
+            layer = self._folders(trial, number, there / "upper")
+            lower = [str(there / "upper"), str(there / "bind")]
+            layers.append({"path": point, "lower": lower, **layer})
+        return View(self.root, self._plan(layers))
+
+    def _plan(self, layers: list[dict[str, Any]]) -> dict[str, Any]:
+        keep = [str(folder) for folder in self.keep]
+        return {"layers": layers, "keep": keep, "cwd": str(self.root)}
 
     def _covered(self) -> list[str]:
         """Return every mount point that trials must not write to, outer ones first."""
@@ -74,15 +93,19 @@ class Overlay:
         return sorted(set(points))
 
     def _layer(self, trial: Path, number: int, point: str, left: bool) -> dict[str, Any]:
+        lower: list[str | None] = [None]
+        if left and self._kept is not None:
+            lower.insert(0, str(self._kept / str(number) / "upper"))
+        return {"path": point, "lower": lower, **self._folders(trial, number, Path(point))}
+
+    def _folders(self, trial: Path, number: int, covered: Path) -> dict[str, str]:
+        """Make the folders of a layer, with the mode and time of the ``covered`` one."""
         folder = self._layers(trial) / str(number)
         names = ("upper", "work", "bind")
         for name in names:
             (folder / name).mkdir(parents=True)
-        shutil.copystat(point, folder / "upper")  # the covered folder's own mode and time
-        lower: list[str | None] = [None]
-        if left and self._kept is not None:
-            lower.insert(0, str(self._kept / str(number) / "upper"))
-        return {"path": point, "lower": lower, **{name: str(folder / name) for name in names}}
+        shutil.copystat(covered, folder / "upper")
+        return {name: str(folder / name) for name in names}
 
     def _layers(self, trial: Path) -> Path:
         if trial not in self._places:
@@ -93,6 +116,12 @@ class Overlay:
         return self._places[trial]
 
     def written(self, trial: Path) -> tuple[str, ...]:
+        names = self._written(trial)
+        if trial in self._below:
+            names += self._written(self._below[trial])
+        return tuple(sorted(set(names)))
+
+    def _written(self, trial: Path) -> list[str]:
         path = trial / _PREPARED
         prepared = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         names: list[str] = []
@@ -106,7 +135,7 @@ class Overlay:
                 for name, state in states.items()
                 if before.get(name) != state
             ]
-        return tuple(sorted(names))
+        return names
 
     def places(self) -> tuple[Path, ...]:
         return () if self.store is None else (self.store.path,)
@@ -122,6 +151,7 @@ class Overlay:
 
     def discard(self, trial: Path) -> None:
         layers = self._places.pop(trial, None)
+        self._below.pop(trial, None)
         if layers is not None and layers != self._kept:
             _remove(layers)
 

@@ -1,0 +1,316 @@
+"""Nests of the user's program: it is started as it is, and when its framework has been imported, it
+forks one child per trial (:mod:`detaudit_probes.hooks.nest`).
+
+The first fresh run that is recorded says at which import. If anything is in the way, trials run in
+fresh processes, and :class:`~detaudit.commands.run.forks.Forks` says why.
+"""
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import psutil
+from detaudit_probes import protocol
+
+from detaudit.commands.run.forks import Forks
+from detaudit.commands.run.program import (
+    MOST_LISTED,
+    Program,
+    ProgramHost,
+    Services,
+    last_word,
+    text_of,
+)
+from detaudit.core.condition import Trial
+from detaudit.core.experiment import Finished
+from detaudit.core.files import read_json, write_json
+from detaudit.core.outcome import Ended, signal_name
+from detaudit.execution.host import Hello, Host, Interpreter, NestUnusable
+from detaudit.execution.sandbox.overlay import Overlay
+from detaudit.execution.sandbox.tree import entries
+from detaudit.execution.sandbox.view import Start, View
+
+COMMANDS = "commands"  # in a nest's folder, the named pipe
+NEST = 0  # the number of the nest's own folder, beside those of its trials
+MOST_NESTS = 6
+NEST_BYTES = 700 * 2**20  # of memory, for a nest and a child of it
+#: Words without which no Python program asks for the time.
+CLOCK_WORDS = re.compile(r"(?<![a-z])(?:time|clock|date|now)", re.IGNORECASE)
+MOST_READ = 200  # files that are searched for them
+STALLED = 3.0  # times the seconds of a fresh run
+GRACE = 5.0  # seconds
+
+
+@dataclass
+class Known:
+    """What fresh runs have shown: the ``point`` at which to fork, and how long the longest took."""
+
+    point: protocol.Point | None = None
+    seconds: float = 0.0
+
+
+@dataclass
+class Nests:
+    """The nests of a program: :class:`detaudit.execution.host.ProgramNests`."""
+
+    program: Program
+    forks: Forks
+    services: Services = field(default_factory=Services)
+
+    def __post_init__(self) -> None:
+        self.known = Known()
+        if self.program is not None and not _mentions_clock(self.program.root):
+            self.services = replace(self.services, pace=None)
+
+    @property
+    def most(self) -> int:
+        if self.forks.hindered:
+            return 0
+        return max(2, min(MOST_NESTS, psutil.virtual_memory().available // NEST_BYTES))
+
+    def takes(self, trial: Trial) -> bool:
+        point = self.known.point
+        if not trial.condition.orders.forked or self.forks.hindered or point is None:
+            return False
+        return not _needs_start(trial, point)
+
+    def group(self, trial: Trial) -> Hashable:
+        return bool(trial.condition.settings.fixed_addresses)
+
+    def open(
+        self,
+        interpreter: Interpreter,
+        control: Path,
+        environment: Mapping[str, str],
+        trial: Trial,
+    ) -> Host:
+        self.forks.use()
+        fixed = bool(trial.condition.settings.fixed_addresses)
+        assert self.known.point is not None
+        return ProgramNest(
+            self.program, interpreter, control, environment, self.services, self.known, fixed
+        )
+
+    def learn(self, finished: Finished) -> None:
+        trace = finished.completed_trace
+        if trace is None or finished.trial.condition.orders.forked:
+            return
+        self.known.seconds = max(self.known.seconds, finished.outcome.seconds)
+        if self.known.point is None and finished.trial.condition.orders.record:
+            self._choose(trace.measures.points)
+
+    def _choose(self, points: tuple[protocol.Point, ...]) -> None:
+        """Choose the last point at which the program can fork."""
+        possible = [point for point in points if not point.obstacle]
+        if possible:
+            self.known.point = possible[-1]
+        elif points:
+            first = points[0]
+            self.forks.drop(f"{first.obstacle} before its import of {first.module} has ended")
+        else:
+            self.forks.drop("it imports no framework that detaudit knows")
+
+    def drop(self, reason: str) -> None:
+        self.forks.drop(reason)
+
+
+def _mentions_clock(root: Path) -> bool:
+    """Whether the program may take a seed from the clock: its forked runs then begin in different
+    seconds. Fresh runs always do, and confirm what forked ones have shown.
+    """
+    names = (name for name, _ in islice(entries(root), MOST_LISTED) if name.endswith(".py"))
+    files = [root / name for name in islice(names, MOST_READ + 1)]
+    return len(files) > MOST_READ or any(CLOCK_WORDS.search(text_of(path) or "") for path in files)
+
+
+def _needs_start(trial: Trial, point: protocol.Point) -> bool:
+    """Whether a trial needs a process that is new from its first line on: the text of the script,
+    the files that it finds, and the lines before the point have had their effect when it forks.
+    """
+    condition, orders = trial.condition, trial.condition.orders
+    changed = orders.version or orders.without or orders.left or orders.kept or orders.files
+    sites = orders.spy is not None and point.kept
+    return bool(changed or sites or condition.unpinned or condition.settings.busy)
+
+
+class ProgramNest(ProgramHost):
+    """A process of the program that forks its trials."""
+
+    def __init__(
+        self,
+        program: Program,
+        interpreter: Interpreter,
+        control: Path,
+        environment: Mapping[str, str],
+        services: Services,
+        known: Known,
+        fixed_addresses: bool,
+    ) -> None:
+        super().__init__(program, interpreter, control, environment, services)
+        self._known = known
+        self._home = self._folder(NEST)
+        self._hello: dict[str, Any] | None = None
+        self._waiting: dict[Path, tuple[float, bytes]] = {}  # by folder: when to begin, the command
+        self._limits: dict[Path, float] = {}
+        assert known.point is not None
+        pipe = self._home / COMMANDS
+        os.mkfifo(pipe, 0o600)
+        # For reading too, so that opening it waits for nobody
+        self._commands = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+        plan = {"module": known.point.module, "commands": str(pipe)}
+        write_json(self._home / protocol.NEST_FILE, plan)
+        view = View(program.root)
+        if services.sandboxed is not None:
+            view = services.sandboxed.sandbox.view(self._home, Start())
+        variables = self._variables(self._home, None)
+        del variables[protocol.TRIAL_VARIABLE]
+        self._launched = {**variables, protocol.NEST_VARIABLE: str(self._home)}
+        launch = {
+            "command": program.command(interpreter.path, view.root),
+            "cwd": str(program.cwd),
+            "environment": self._launched,
+            "timeout": None,
+            "mounts": None if view.plan is None else {**view.plan, "cwd": str(program.cwd)},
+            "fixed_addresses": fixed_addresses,
+            "burners": 0,
+            "wait": 0.0,
+        }
+        self._save(self._home, launch)
+        self._start(self._home, launch)
+
+    def answered(self) -> bool:
+        path = self._home / protocol.HELLO_FILE
+        if self._hello is None and path.exists():
+            self._hello = read_json(path)
+        return self._hello is not None or self._gone() or self._is_late()
+
+    def _gone(self) -> bool:
+        assert self._process is not None
+        return self._process.poll() is not None
+
+    def _is_late(self) -> bool:
+        seconds = time.monotonic() - self._began
+        return seconds > STALLED * self._known.seconds + GRACE
+
+    def hello(self) -> Hello:
+        hello, point = self._hello, self._known.point
+        assert point is not None
+        if hello is None:
+            ended = Ended.read(self._home)
+            how = "it did not get there in time" if ended is None else _how(ended)
+            fault = self._home / protocol.FAULT_FILE
+            how = last_word(fault) if fault.exists() else how
+            raise NestUnusable(
+                f"started again, it did not reach the end of its import of {point.module} ({how})"
+            )
+        if hello["obstacle"]:
+            raise NestUnusable(f"{hello['obstacle']} before its import of {point.module} has ended")
+        if hello["kept"] != dict(point.kept):
+            raise NestUnusable(
+                f"it draws random numbers before its import of {point.module} has ended"
+            )
+        return Hello({}, ())
+
+    def run(self, request: protocol.Request) -> Path:
+        assert self._hello is not None
+        folder = self._folder(request.trial)
+        launch = self._prepare(request, folder, self._view(folder), None)
+        self._save(folder, launch)
+        self._give_earlier_output(folder)
+        limit = STALLED * self._known.seconds + GRACE
+        self._limits[folder] = min(limit, request.timeout)
+        command = {
+            "folder": str(folder),
+            "limit": self._limits[folder],
+            "environment": self._changes(launch["environment"]),
+            "mounts": launch["mounts"],
+        }
+        begins = time.monotonic() + launch["wait"]
+        self._waiting[folder] = begins, json.dumps(command).encode() + b"\n"
+        self._begin_due()
+        return folder
+
+    def _view(self, folder: Path) -> View:
+        if self.services.sandboxed is None:
+            return View(self.program.root)
+        sandbox = self.services.sandboxed.sandbox
+        assert isinstance(sandbox, Overlay)
+        return sandbox.view_over(folder, self._home)
+
+    def _changes(self, variables: Mapping[str, str]) -> dict[str, str | None]:
+        """Return the variables in which a trial differs from the nest."""
+        names = variables.keys() | self._launched.keys()
+        return {
+            name: variables.get(name)
+            for name in sorted(names)
+            if variables.get(name) != self._launched.get(name)
+        }
+
+    def _give_earlier_output(self, folder: Path) -> None:
+        """Let a trial's output begin with what the program had printed before the fork."""
+        assert self._hello is not None
+        names = (protocol.STDOUT_FILE, protocol.STDERR_FILE)
+        for name, size in zip(names, self._hello["printed"], strict=True):
+            with open(self._home / name, "rb") as earlier, open(folder / name, "wb") as later:
+                later.write(earlier.read(size))
+
+    def _begin_due(self) -> None:
+        now = time.monotonic()
+        for folder, (begins, command) in list(self._waiting.items()):
+            if now >= begins:
+                del self._waiting[folder]
+                self._limits[folder] += now
+                with contextlib.suppress(BlockingIOError):  # it reads nothing: the trial is late
+                    os.write(self._commands, command)
+
+    def ended(self, folder: Path) -> Ended | None:
+        self._begin_due()
+        if folder in self._waiting:
+            return None
+        ended = Ended.read(folder)
+        if ended is None:
+            if self._gone():
+                self._finish(folder, Ended())
+                raise NestUnusable("the process that forks its runs was killed")
+            if time.monotonic() > self._limits[folder] + GRACE:
+                self.interrupt()
+                self._finish(folder, Ended())
+                raise NestUnusable("a run forked from it did not end in time")
+            return None
+        ended = self._finish(folder, ended)
+        if ended.own_fault:
+            raise NestUnusable(f"a run forked from it failed ({ended.own_fault})")
+        if ended.timed_out:
+            raise NestUnusable("a run forked from it did not end in time")
+        if ended.signal is not None:
+            raise NestUnusable(f"a run forked from it died from {signal_name(ended.signal)}")
+        return ended
+
+    def interrupt(self) -> None:
+        self._hang_up()
+        super().interrupt()
+
+    def close(self) -> None:
+        self._hang_up()
+        super().close()
+        if self.services.sandboxed is not None:
+            for folder in [*self._prepared, self._home]:
+                self.services.sandboxed.sandbox.discard(folder)
+
+    def _hang_up(self) -> None:
+        if self._commands is not None:
+            os.close(self._commands)
+            self._commands = None
+
+
+def _how(ended: Ended) -> str:
+    if ended.signal is not None:
+        return f"it died from {signal_name(ended.signal)}"
+    return f"it exited with status {ended.status}"

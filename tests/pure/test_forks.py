@@ -1,0 +1,110 @@
+"""Which trials a nest of the user's program takes, and at which point it forks."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+from detaudit.commands.run.forks import NO_FORKS, Forks
+from detaudit.commands.run.nests import Nests
+from detaudit.commands.run.program import Pace, Services, find
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, Outcome
+from detaudit_probes.protocol import Measures, Point, Settings
+
+CONDITION = Condition("tensorflow", "auto", "train.py", 1)
+FORKED = CONDITION.with_orders(forked=True)
+TENSORFLOW, KERAS = Point("tensorflow", 1), Point("keras", 2)
+
+
+def finished(*points: Point, condition: Condition = CONDITION, seconds: float = 5.0) -> Finished:
+    trace = SimpleNamespace(measures=Measures(points=points))
+    return Finished(Trial(condition, 0), 1, Outcome(COMPLETED, seconds=seconds), trace)
+
+
+def nests(*points: Point) -> Nests:
+    made = Nests(None, Forks())
+    made.learn(finished(*points))
+    return made
+
+
+def test_it_forks_at_the_last_point_where_nothing_is_in_the_way():
+    assert nests(TENSORFLOW, KERAS).known.point == KERAS
+    hindered = KERAS._replace(obstacle="it uses TensorFlow")
+    assert nests(TENSORFLOW, hindered).known.point == TENSORFLOW
+
+
+def test_if_something_is_in_the_way_at_every_point_the_first_one_is_reported():
+    made = nests(TENSORFLOW._replace(obstacle="it starts a thread"))
+    assert not made.takes(Trial(FORKED, 0)) and not made.forks.usable()
+    assert made.forks.note() == (
+        "each run of the search started the script from its first line, because it starts a thread "
+        "before its import of tensorflow has ended"
+    )
+
+
+def test_only_a_fresh_recorded_run_shows_where_to_fork():
+    made = Nests(None, Forks())
+    made.learn(finished(KERAS, condition=FORKED))
+    made.learn(finished(condition=CONDITION.with_orders(record=False)))
+    assert not made.takes(Trial(FORKED, 0)) and made.forks.usable()
+    made.learn(finished(KERAS))
+    assert made.takes(Trial(FORKED, 0)) and not made.takes(Trial(CONDITION, 0))
+
+
+def test_short_forked_runs_say_nothing_about_how_long_a_run_takes():
+    made = nests(KERAS)
+    made.learn(finished(condition=FORKED, seconds=90.0))
+    assert made.known.seconds == 5.0
+
+
+NEEDS_START = {
+    "another text": FORKED.with_orders(version="fix 1"),
+    "without files": FORKED.with_orders(without=("a.txt",)),
+    "with what a run left": FORKED.with_orders(left=True),
+    "whose files are kept": FORKED.with_orders(kept=True),
+    "whose reads count": FORKED.with_orders(files=("a.txt",)),
+    "varied": dataclasses.replace(FORKED, unpinned=("intra-op-threads",)),
+    "beside load": FORKED.with_settings(Settings(busy=True)),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS_START)
+def test_a_trial_that_needs_a_new_process_gets_one(name):
+    made = nests(KERAS)
+    assert not made.takes(Trial(NEEDS_START[name], 0))
+    assert made.forks.usable() and not made.forks.note()
+
+
+def test_seeds_that_were_set_before_the_point_are_seen_by_fresh_runs_only():
+    spy = Trial(FORKED.with_orders(spy="python-random"), 0)
+    assert nests(KERAS).takes(spy)
+    assert not nests(KERAS._replace(kept=(("random", "12"),))).takes(spy)
+
+
+def test_addresses_select_the_nest():
+    made = nests(KERAS)
+    fixed = FORKED.with_settings(Settings(fixed_addresses=True))
+    assert made.group(Trial(fixed, 0)) != made.group(Trial(FORKED, 0))
+
+
+@pytest.mark.parametrize(
+    "text", ["import time", "tf.timestamp()", "x.update(validate(1))  # known"]
+)
+def test_forked_runs_of_a_program_that_may_ask_for_the_time_begin_apart(tmp_path, text):
+    (tmp_path / "train.py").write_text(text)
+    program = find("train.py", False, (), tmp_path)
+    paced = Nests(program, Forks(), Services(Pace())).services.pace
+    assert (paced is not None) == ("known" not in text)
+
+
+def test_the_first_reason_is_reported_and_none_if_no_run_was_to_be_forked():
+    forks = Forks()
+    forks.drop("it lies")
+    forks.drop("something else")
+    assert forks.hindered and not forks.note()
+    assert not forks.usable()
+    assert forks.note().startswith("each run ") and forks.note().endswith("because it lies")
+    forks.use()
+    assert forks.note().startswith("later runs ")
+    assert not NO_FORKS.usable() and not NO_FORKS.note()
