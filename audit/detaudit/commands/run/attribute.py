@@ -182,7 +182,8 @@ def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> E
     case.emit(Phase("Trying a fix on a copy"))
     change, why = yield from fix.fix(case, audit.causes, pairs, whole.match)
     if change is None and case.cut is not None and (yield from whole.match()):
-        causes = yield from blame.sites_of_draws(replace(case, cut=None), audit.causes)
+        whole_runs = replace(case, cut=None)
+        causes = yield from blame.sites_of_draws(whole_runs, audit.causes, audit.causes)
         if causes != audit.causes:
             audit = replace(audit, causes=causes)
             change, why = yield from fix.fix(case, causes, pairs, whole.match)

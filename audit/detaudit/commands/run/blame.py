@@ -5,6 +5,7 @@ these trials.
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from detaudit_probes.protocol import Draw, Seeding
 
@@ -16,7 +17,7 @@ from detaudit.commands.run.program import text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
-from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.experiment import Finished
 
 MOST_CANDIDATES = 32  # expressions that are tried
 
@@ -27,34 +28,40 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
     """Return the causes with the lines that drew from each; ``pairs`` must match if a line is
     changed to find it.
     """
+    unknown = [cause for cause in causes if not cause.sites]
+    causes = yield from sites_of_draws(case, causes, unknown)
     found = []
     for cause in causes:
-        script = case.of_pin(cause.pin).script
-        assert script is not None
         if cause.source == "hash-seed" and not cause.sites:
-            found.append(
-                replace(cause, sites=(yield from _of_hash_seed(case, causes, cause, pairs)))
-            )
-        elif script.sites and not cause.sites:
-            found.append((yield from _with_draws(case, causes, cause)))
-        else:
-            found.append(cause)
+            lines = yield from _of_hash_seed(case, causes, cause, pairs)
+            cause = replace(cause, sites=lines)
+        found.append(cause)
     return tuple(found)
 
 
-def sites_of_draws(case: Case, causes: tuple[Cause, ...]) -> Blaming:
-    """Return the causes with the lines that a new run of ``case`` observes to draw."""
-    found = []
-    for cause in causes:
+def sites_of_draws(case: Case, causes: tuple[Cause, ...], wanted: Sequence[Cause]) -> Blaming:
+    """Return the causes, those ``wanted`` with the lines that a new run observes to draw.
+
+    In each run, the sources of every other cause are pinned.
+    """
+    runs = {}
+    for cause in wanted:
         script = case.of_pin(cause.pin).script
-        spied = script is not None and script.sites
-        found.append((yield from _with_draws(case, causes, cause)) if spied else cause)
-    return tuple(found)
+        if script is not None and script.sites:
+            others = [one.pin for one in causes if one is not cause]
+            runs[cause] = _spying(case.asked(others), case.of_pin(cause.pin).id)
+    found = yield list(runs.values())
+    seen = {cause: _draws(case, found[trial]) for cause, trial in runs.items()}
+    return tuple(
+        _with_draws(case, cause, seen[cause]) if cause in seen else cause for cause in causes
+    )
 
 
-def _with_draws(case: Case, causes: tuple[Cause, ...], cause: Cause) -> Experiment[Cause]:
-    lines, note = yield from _spied(case, causes, cause)
-    return replace(cause, sites=lines, note=note)
+def _with_draws(case: Case, cause: Cause, seen: "_Draws") -> Cause:
+    source = case.of_pin(cause.pin)
+    direct = source.script is not None and source.script.direct
+    lines = [one for one in seen.lines if one.in_user_code or not direct]
+    return replace(cause, sites=tuple(lines), note=_of_seeds(source.id, seen.seeds, seen.root))
 
 
 def openings(
@@ -63,36 +70,29 @@ def openings(
     """Return the lines that open one of these ``files``, left by an earlier run; observed in a run
     of ``condition``.
     """
-    lines, _, _ = yield from _spy_on(case, condition, "input-changed", files)
-    return tuple(lines)
+    trial = _spying(condition, "input-changed", files)
+    found = yield [trial]
+    return tuple(_draws(case, found[trial]).lines)
 
 
-def _spied(
-    case: Case, causes: Sequence[Cause], cause: Cause
-) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[tuple[Site, ...], str]]:
-    """Run once with every other cause pinned, and record the draws from this one; also return a
-    note on the seeds that the script sets.
+def _spying(condition: Condition, source: str, files: Sequence[str] = ()) -> Trial:
+    """Return a trial that records the call sites of ``source``."""
+    return Trial(condition.with_orders(spy=source, record=False, files=tuple(files)), 0)
+
+
+class _Draws(NamedTuple):
+    """What a run recorded about a source: the lines that drew from it, the seeds that the script
+    sets, and the folder of its files.
     """
-    others = [one.pin for one in causes if one is not cause]
-    source = case.of_pin(cause.pin)
-    condition = case.short(case.pinned(others))
-    lines, seeds, root = yield from _spy_on(case, condition, source.id)
-    direct = [one for one in lines if one.in_user_code]
-    lines = direct if source.script is not None and source.script.direct else lines
-    return tuple(lines), _of_seeds(source.id, seeds, root)
+
+    lines: Sequence[Site]
+    seeds: Sequence[Seeding]
+    root: Path
 
 
-def _spy_on(
-    case: Case, condition: Condition, source: str, files: Sequence[str] = ()
-) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[list[Site], Sequence[Seeding], Path]]:
-    """Return what one run recorded about ``source``: the lines, the seeds, and the folder of its
-    files.
-    """
-    spied = condition.with_orders(spy=source, record=False, files=tuple(files))
-    trial = Trial(spied, 0)
-    done = (yield [trial])[trial]
+def _draws(case: Case, done: Finished) -> _Draws:
     if done.trace is None:
-        return [], (), case.program.root
+        return _Draws([], (), case.program.root)
     sites = done.trace.sites()
     root = Path(done.trace.request.orders.root or case.program.root).resolve()
     listed = [
@@ -106,7 +106,7 @@ def _spy_on(
         )
         for draw in _unseeded(sites.draws)
     ]
-    return listed, sites.seeds, root
+    return _Draws(listed, sites.seeds, root)
 
 
 def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
