@@ -33,7 +33,8 @@ class Points:
         self._outermost = ""  # the framework whose import is in progress
         self._untouched: Dict[str, str] = {}
         self._kept: Set[str] = set()
-        self._jax = False  # whether the program has imported JAX itself
+        # What the program has imported itself and may have used since without a trace of it
+        self._before: List[str] = []
 
     def call(self, function: Callable[[Point], None]) -> None:
         """Call ``function`` with each point from now on."""
@@ -68,9 +69,10 @@ class Points:
         self._outermost = ""
         self._number += 1
         obstacle = self._obstacle(name)
-        if self._jax and not obstacle:
-            obstacle = "it imports JAX before %s" % name
-        self._jax = self._jax or name == "jax"
+        if self._before and not obstacle:
+            obstacle = "it imports %s itself" % self._before[0]
+        if name == "jax" or (name == "tensorflow" and _is_tensorflow_1()):
+            self._before.append(name)
         digests = sorted((one, state) for one, state in states().items() if one in self._kept)
         self._tell(Point(name, self._number, tuple(digests), obstacle))
         self._untouched = states()
@@ -121,6 +123,13 @@ def obstacle(ours: str) -> str:
     main = threading.main_thread()
     if threading.current_thread() is not main or threading.enumerate() != [main]:
         return "it starts a thread"
+    try:
+        return _in_use(ours)
+    except OSError:  # not Linux
+        return "its system does not list what it uses"
+
+
+def _in_use(ours: str) -> str:
     return (
         _backend_in_use()
         or _open_file(os.path.join(os.path.realpath(ours), ""))
@@ -133,7 +142,7 @@ def obstacle(ours: str) -> str:
 def _backend_in_use() -> str:
     context = tensorflow_context()
     in_use = getattr(context, "_initialized", False) or getattr(context, "_context_handle", None)
-    if in_use or _old_session():
+    if in_use:
         return "it uses TensorFlow"
     bridge = sys.modules.get("jax._src.xla_bridge") or sys.modules.get("jax.lib.xla_bridge")
     if getattr(bridge, "_backends", None):
@@ -144,11 +153,8 @@ def _backend_in_use() -> str:
     return ""
 
 
-def _old_session() -> bool:
-    """Whether a session or a seed of TensorFlow 1 may exist: Keras on it creates both."""
-    version = getattr(sys.modules.get("tensorflow"), "__version__", "")
-    keras = sys.modules.get("keras")
-    return version.startswith("1.") and keras is not None
+def _is_tensorflow_1() -> bool:
+    return str(getattr(sys.modules.get("tensorflow"), "__version__", "")).startswith("1.")
 
 
 def _open_file(ours: str) -> str:
