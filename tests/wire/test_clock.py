@@ -14,7 +14,12 @@ import itertools, logging, queue, sys, types
 from detaudit_probes.sources import clock
 theano = types.ModuleType("theano.gof.compilelock")
 exec("import time\\ndef wait():\\n    return time.time()", vars(theano))
-session = types.SimpleNamespace(wrap=lambda *given: None, at_points=lambda function: None, after_import=lambda name, function: later.append(function))
+session = types.SimpleNamespace(
+    wrap=lambda *given: None,
+    at_points=lambda function: None,
+    after_import=lambda name, function: later.append(function),
+    sites=types.SimpleNamespace(is_users=lambda file: False),
+)
 later = []
 if sys.argv[1] == "pin":
     sys.modules[theano.__name__] = theano
