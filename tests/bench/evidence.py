@@ -66,6 +66,7 @@ class Simulation:
             lambda: (),
             cost=False,
             depth="step",
+            runs=lambda: len(runs),
         )
         experiment = investigate(case, RunAudit("train.py", {}, None, "not decided"))
         try:

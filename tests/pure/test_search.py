@@ -5,6 +5,7 @@ from math import log2
 
 import pytest
 from detaudit.commands.run.search import smallest
+from detaudit.core.experiment import side_by_side
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +67,23 @@ def test_a_single_pin_needs_no_question_where_there_is_no_other(pin):
     asked = []
     assert run(smallest(oracle([frozenset(pin)], asked), (pin,))) == (pin,)
     assert asked == []
+
+
+def test_experiments_side_by_side_ask_together_and_each_gets_what_it_asked_for():
+    def counting(*names):
+        heard = []
+        for name in names:
+            heard.append((yield [name, "shared"]))
+        return heard
+
+    both = side_by_side(counting("a", "b"), counting("c"), counting())
+    turns = [next(both)]
+    with pytest.raises(StopIteration) as ended:
+        while True:
+            turns.append(both.send({name: name.upper() for name in turns[-1]}))
+    assert turns == [["a", "shared", "c"], ["b", "shared"]]
+    assert ended.value.value == [
+        [{"a": "A", "shared": "SHARED"}, {"b": "B", "shared": "SHARED"}],
+        [{"c": "C", "shared": "SHARED"}],
+        [],
+    ]

@@ -5,7 +5,7 @@ It never starts a process, so it can be tested with hand-made traces.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from detaudit.core.condition import Trial
 from detaudit.core.outcome import Outcome
@@ -61,3 +61,17 @@ class Asking(Generic[Finding]):
             self.wanted = advance()
         except StopIteration as end:
             self.wanted, self.finding, self.done = (), end.value, True
+
+
+def side_by_side(*experiments: Experiment[Any]) -> Experiment[list[Any]]:
+    """Run several experiments: each turn requests what all of them want. Return their findings, in
+    their order.
+    """
+    asking = [Asking(one) for one in experiments]
+    while not all(one.done for one in asking):
+        wanted = dict.fromkeys(trial for one in asking for trial in one.wanted)
+        found = yield list(wanted)
+        for one in asking:
+            if not one.done:
+                one.give({trial: found[trial] for trial in one.wanted})
+    return [one.finding for one in asking]

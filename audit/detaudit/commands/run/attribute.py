@@ -30,7 +30,7 @@ from detaudit.commands.run.search import Pins
 from detaudit.core.divergence import Divergence
 from detaudit.core.durations import duration
 from detaudit.core.events import Phase
-from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.experiment import Experiment, Finished, side_by_side
 from detaudit.core.sentences import listed, share
 
 LATER = 4  # divergences that are searched for, each later in the program than the one before
@@ -74,7 +74,6 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             why = f"the cause was not found, because runs with everything pinned could not be compared: {pinned.reason}"
         return _unresolved(case, audit, work, pins, why)
     case.known_so_far(replace(audit, unresolved_pins=pins, search=work.summary()))
-    audit = replace(audit, observer=(yield from observe(case, pins)))
     found: _Round | None = _Round(case, pins, (), base, tuple(done), pinned.repeats.matching)
     pairs = CONFIRMED if always else matching
     for _ in range(LATER):
@@ -144,9 +143,11 @@ def _one_round(
         causes = (*found.known, *result.causes)
         work.needed = _pins_of(causes)
         case.emit(Phase("Finding the lines that use these sources"))
-        causes = yield from blame.sites(case, causes, pairs_for(found.base))
+        causes, observer = yield from side_by_side(
+            blame.sites(case, causes, pairs_for(found.base)), observe(case, found.pins)
+        )
         whole = _WholeRuns(case, work.needed, pairs)
-        audit = replace(audit, causes=causes, search=work.summary())
+        audit = replace(audit, causes=causes, search=work.summary(), observer=observer)
         audit = yield from _with_fix(case, audit, whole, pairs)
         if audit.fix is not None or (yield from whole.match()):
             return audit, None

@@ -10,7 +10,7 @@ from detaudit.commands.run.origin import suspects
 from detaudit.commands.run.repeat import FRESH, MORE, MOST_MATCHES, matches_for, pairs_for
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.divergence import Divergence
-from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.experiment import Experiment, Finished, side_by_side
 
 ROUNDS = 4  # searches, each with more pairs than the one before
 # The significance level at which a cause is named: four pairs that differ, five that match
@@ -18,6 +18,7 @@ CAUSE = 0.01
 # The same if every pair of the unchanged program differs, and all of the first few pairs without a
 # pin: three that differ, five that match
 ALWAYS, FEW = 0.02, 3
+MOST_RUNS = 800  # of an audit, after which no search begins anew
 DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
 #: Pairs of whole runs that match at the end, with the pins or with the fix. They count as evidence
 #: beside the short pairs of the search.
@@ -68,7 +69,7 @@ class Finder:
         :meth:`refute`.
         """
         needed = self.pins
-        while self._rounds < ROUNDS:
+        while self._rounds < ROUNDS and self.case.runs() < MOST_RUNS:
             self._rounds += 1
             needed = yield from smallest(self._matches, (yield from self._start()))
             causes = yield from self._shown(needed)
@@ -121,21 +122,16 @@ class Finder:
         not. If the script fails without a pin, as a script without seeds does under op determinism,
         it is unknown whether that pin is necessary.
         """
-        case, level = self.case, CAUSE / len(needed)  # each pin is another chance to be wrong
+        level = CAUSE / len(needed)  # each pin is another chance to be wrong
         self._evidence = max(self._pairs, MORE)
-        if not (yield from self.match_again(needed, CONFIRMED)):
+        again, without = self.match_again(needed, CONFIRMED), self._leave_out(needed, level)
+        if self._sure():
+            matched, left_out = yield from side_by_side(again, without)
+        else:
+            matched = yield from again
+            left_out = (yield from without) if matched else []
+        if not matched:
             return None
-        left_out: list[tuple[str, Repeats, int | None]] = []
-        for pin in needed:
-            if (
-                sum(matching is None and not repeats.problem for _, repeats, matching in left_out)
-                == DOUBTFUL
-            ):
-                # The set itself worked by chance: the rest is not tried
-                left_out.append((pin, Repeats(0, 0, 0), None))
-                continue
-            others = [*self.known, *(other for other in needed if other != pin)]
-            left_out.append((pin, *(yield from self._without(others, pin, level))))
         wanted = [matching for *_, matching in left_out if matching is not None]
         if max(wanted, default=0) > self._evidence:
             self._evidence = max(wanted)
@@ -143,12 +139,26 @@ class Finder:
                 return None
         return tuple(
             Cause(
-                _source_of(case, pin, repeats, self.base.divergence),
+                _source_of(self.case, pin, repeats, self.base.divergence),
                 pin,
                 None if repeats.problem else matching is not None,
             )
             for pin, repeats, matching in left_out
         )
+
+    def _leave_out(
+        self, needed: Pins, level: float
+    ) -> Experiment[list[tuple[str, Repeats, int | None]]]:
+        """Return each pin with the runs without it, and how many matching pairs exclude chance."""
+        left_out: list[tuple[str, Repeats, int | None]] = []
+        for pin in needed:
+            doubtful = [one for _, repeats, one in left_out if not repeats.problem].count(None)
+            if doubtful == DOUBTFUL:  # the set worked by chance: the rest is not tried
+                left_out.append((pin, Repeats(0, 0, 0), None))
+                continue
+            others = [*self.known, *(other for other in needed if other != pin)]
+            left_out.append((pin, *(yield from self._without(others, pin, level))))
+        return left_out
 
     def _without(
         self, others: Sequence[str], pin: str, level: float
@@ -159,13 +169,17 @@ class Finder:
         Where every pair of the unchanged program differed, and no set of pins has failed yet, a few
         pairs that all differ decide; the question of the search is one of them.
         """
-        if self.base.differing == self.base.pairs and self._rounds == 1:
+        if self._sure():
             found = yield from questions.repeats(self.case, others, pin, 0, FEW, ALWAYS)
             if found.differing == found.pairs == FEW:
                 return found, matches_for(found, ALWAYS)
         most = min(MOST_MATCHES, 2 * self.case.most)
         found = yield from questions.repeats(self.case, others, pin, FRESH, most, level)
         return found, matches_for(found, level)
+
+    def _sure(self) -> bool:
+        """Whether everything so far says that a pair differs always or never."""
+        return self.base.differing == self.base.pairs and self._rounds == 1
 
     def match_again(self, needed: Pins, less: int = 0) -> Experiment[bool]:
         """Whether as many pairs match as the causes need as evidence, ``less`` some that whole runs
