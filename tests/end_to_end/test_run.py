@@ -58,9 +58,11 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     planted = json.loads((folder / "case.json").read_text())["causes"][0]
     assert ran.code == 1, ran.err
     assert "Traceback" not in ran.err
-    assert ran.err.startswith("Running work/train.py 15 times if its runs match, and about")
+    assert ran.err.startswith("Running work/train.py 15 times if its runs match. If they differ,")
     message = " ".join(ran.err.split())
-    assert re.search(r"One run takes .+ if runs match, and about .+ if they differ", message)
+    assert re.search(
+        r"One run takes .+ if runs match, and (about|between) .+ if they differ", message
+    )
     assert message.index("Two runs differ, first at init") < message.index(
         "Searching for the pins that are needed"
     )
@@ -73,7 +75,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert report["origin"].startswith("the variable's initial value already differs")
     assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
     assert report["observer"]["bits_unchanged"] is True
-    assert report["fix"]["verified"] is True and report["fix"]["runs"] == 10
+    assert report["fix"]["verified"] is True and report["fix"]["runs"] == 4
     assert (folder / "train.py").read_bytes() == before  # the user's file is never edited
     assert "random.seed(1)" in ran.out and "python-random" in (tmp_path / "run.md").read_text()
     again = detaudit("report", str(tmp_path / "run.json"))
@@ -82,6 +84,29 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
         ["patch", "-p1", "-i", str(diff)], cwd=tmp_path, capture_output=True, text=True
     )
     assert patched.returncode == 0 and (folder / "train.py").read_bytes() != before
+
+
+LIES_WHEN_FORKED = """import os
+STARTED = os.getpid()
+import keras
+import numpy as np
+
+x = np.linspace(0, 1, 32).reshape(16, 2)
+y = x.sum(axis=1) + (os.getpid() != STARTED)
+model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y, epochs=3, batch_size=4, shuffle=False, verbose=0)
+"""
+
+
+@slow
+def test_a_script_that_behaves_otherwise_when_it_is_forked_still_gets_the_right_answer(run_here):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    ran, report, _ = run_here(LIES_WHEN_FORKED, "--depth", "step")
+    assert [one["source"] for one in report["causes"]] == ["python-random"], ran.err
+    assert report["fix"]["verified"] is True
+    said = [one for one in report["warnings"] if "forked runs and fresh runs end on" in one]
+    assert said or report["isolation"]["kind"] != "overlay"
 
 
 @slow

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from detaudit.commands.run import cut
+from detaudit.commands.run.forks import Forks
 from detaudit.core.condition import Condition, pair
 from detaudit.core.outcome import Outcome
 from detaudit_probes.protocol import Measures
@@ -147,3 +148,72 @@ def test_a_run_that_fails_is_compared_whole(bench_of):
     condition = Condition("tensorflow", "auto", "train.py", 1)
     done = [bench.answer(trial) for trial in pair(condition, 0)]
     assert cut.behind(done) is None
+
+
+# Forked runs --------------------------------------------------------------------------------------
+
+
+def forked(bench):
+    return [trial for trial in runs_of(bench) if trial.condition.orders.forked]
+
+
+def test_the_search_is_asked_of_forked_runs_and_what_is_claimed_comes_from_fresh_ones(world):
+    forks = Forks()
+    audit, bench, _ = world(behave=differs_at(0), forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    assert len(forked(bench)) > len(runs_of(bench)) / 3 and forks.note() == ""
+    assert all(trial.condition.orders.stop_steps for trial in forked(bench))
+
+
+def test_forked_runs_that_end_on_other_bits_than_fresh_ones_are_given_up(world):
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        pinned = "python-random" in trial.condition.pins or trial.condition.orders.version
+        if trial.condition.orders.forked:
+            return losses((0, 0.5)) if pinned else losses((0, draw()))
+        return losses() if pinned else losses((0, draw()))
+
+    audit, bench, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    assert "forked runs and fresh runs end on different bits" in forks.note()
+    assert len(forked(bench)) <= 4
+
+
+def test_forked_runs_that_always_match_hide_no_cause(world):
+    """What makes runs differ happens before the fork, so no forked pair shows it."""
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        pinned = "python-random" in trial.condition.pins
+        return losses() if pinned or trial.condition.orders.forked else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True}
+    assert "forked runs and fresh runs end on different bits" in forks.note()
+
+
+def test_forked_runs_that_crash_accuse_nobody(world):
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        if trial.condition.orders.forked:
+            return Outcome("crashed", "died from SIGSEGV")
+        pinned = "python-random" in trial.condition.pins or trial.condition.orders.version
+        return losses() if pinned else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    assert "did not complete: died from SIGSEGV" in forks.note()
+
+
+def test_where_pairs_differ_rarely_no_run_is_forked(world):
+    """Forked runs share what was drawn before the fork: their pairs are not independent."""
+    draw, numbers, forks = draws(), itertools.count(), Forks()
+
+    def behave(trial):
+        pinned = "python-random" in trial.condition.pins or trial.condition.orders.version
+        return losses() if pinned or next(numbers) % 4 else losses((0, draw()))
+
+    audit, bench, _ = world(behave=behave, forks=forks)
+    assert audit.reproducible is False and not forked(bench)

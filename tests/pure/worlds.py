@@ -8,6 +8,7 @@ from typing import Any
 
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
+from detaudit.commands.run.forks import NO_FORKS
 from detaudit.commands.run.investigate import investigate
 from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition
@@ -52,6 +53,7 @@ def world_in(tmp_path: Path, fresh_folder: Callable[[], Path]) -> Callable[..., 
         written=None,
         emit=lambda event: None,
         spent=0.0,
+        forks=NO_FORKS,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         unpinned = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
@@ -107,6 +109,7 @@ def world_in(tmp_path: Path, fresh_folder: Callable[[], Path]) -> Callable[..., 
             cost=cost,
             search=search,
             spent=lambda: spent,
+            forks=forks,
         )
         found = bench.drive(
             announced(investigate(case, RunAudit("train.py", {}, None, "not decided")))

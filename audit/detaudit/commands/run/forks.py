@@ -2,17 +2,20 @@
 framework, and why not.
 """
 
+from detaudit.core.condition import Condition
+
 
 class Forks:
     """Says whether forked trials may be used, and why not. Once dropped, they stay dropped.
 
-    A ``reason`` says what hinders them, and may call the script "it". ``tried``: a forked run was
-    compared with a fresh one.
+    A ``reason`` says what hinders them, and may call the script "it". ``tried`` are the
+    conditions of which a forked run was compared with a fresh one.
     """
 
     def __init__(self, allowed: bool = True, reason: str = "") -> None:
         self._allowed, self._reason = allowed, reason
-        self._wanted = self._used = self.tried = False
+        self._wanted = self._used = False
+        self.tried: set[Condition] = set()
 
     def usable(self) -> bool:
         """Whether the search may ask for forked trials. That it would like to is noted."""

@@ -1,8 +1,9 @@
 """Questions of the search: do short runs with these pins match?
 
-They may be asked of forked runs. Whether these behave like fresh ones is itself tried, once: forked
-and fresh runs with the same pins must end on the same bits. If they do not, or a forked run does
-not complete, forks are dropped, and the question is asked again of fresh runs.
+They may be asked of forked runs. Whether these behave like fresh ones is itself tried, with the
+first pins that work and with those that will be named: forked and fresh runs with the same pins
+must end on the same bits. If they do not, or a forked run does not complete, forks are dropped, and
+the question is asked again of fresh runs.
 """
 
 from collections.abc import Sequence
@@ -16,15 +17,17 @@ from detaudit.core.experiment import Experiment
 
 
 def matches(case: Case, pins: Sequence[str], pairs: int, first: int = 0) -> Experiment[Answer]:
-    """Return whether short runs with these pins match; ``first`` is the number of the first
-    pair.
+    """Return whether short runs with these pins match. ``first`` is the number of the first pair,
+    zero for the questions of the search itself.
     """
     condition = case.asked(pins)
     answer = yield from ask(condition, pairs, first)
     if condition.orders.forked:
         if answer.matches is None:
             case.forks.drop(f"a forked run did not complete: {answer.reason}")
-        elif answer.matches and not case.forks.tried:
+        elif (
+            answer.matches and condition not in case.forks.tried and (first or not case.forks.tried)
+        ):
             yield from _try_forks(case, condition, first)
         if not case.forks.usable():
             return (yield from ask(case.asked(pins), pairs, first))
@@ -51,6 +54,6 @@ def _try_forks(case: Case, condition: Condition, first: int) -> Experiment[None]
     fresh = Trial(condition.with_orders(forked=False), 2 * first)
     forked = Trial(condition, 2 * first)
     found = yield [forked, fresh]
-    case.forks.tried = True
+    case.forks.tried.add(condition)
     if isinstance(compare_runs(found[forked], found[fresh]), Divergence):
         case.forks.drop("with the same pins, forked runs and fresh runs end on different bits")

@@ -51,7 +51,7 @@ def main():
     def train_step(ntv, xb, yb):
         tv = [tf.convert_to_tensor(v.value) for v in model.trainable_variables]
         with tf.GradientTape() as tape:
-            tape.record(tv)
+            tape.watch(tv)
             pred, ntv = model.stateless_call(tv, ntv, xb, training=True)
             loss = keras.ops.mean(keras.losses.mean_squared_error(yb, pred))
         grads = tape.gradient(loss, tv)
