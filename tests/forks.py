@@ -57,21 +57,24 @@ class Audited:
             program_nests=self.nests,
         )
 
-    def fresh(self, *pins: str, runs: int = 1, **orders: object) -> list[Finished]:
-        return self._run(pins, runs, orders)
+    def fresh(self, *pins: str, runs: int = 1, first: int = 0, **orders: object) -> list[Finished]:
+        """Runs in fresh processes, ``first`` the number of the first one."""
+        return self._run(pins, range(first, first + runs), orders)
 
-    def forked(self, *pins: str, runs: int = 2, **orders: object) -> list[Finished]:
+    def forked(self, *pins: str, runs: int = 2, first: int = 0, **orders: object) -> list[Finished]:
         """Runs that may be forked; a fresh one has shown where, as in an audit."""
         if not self.runner.finished:
             self.fresh()
         self.forks.usable()
-        return self._run(pins, runs, {**orders, "forked": True})
+        return self._run(pins, range(first, first + runs), {**orders, "forked": True})
 
-    def _run(self, pins: Iterable[str], runs: int, orders: dict[str, object]) -> list[Finished]:
+    def _run(
+        self, pins: Iterable[str], numbers: Iterable[int], orders: dict[str, object]
+    ) -> list[Finished]:
         condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(**orders)
         for name in pins:
             condition = condition.with_pin(PINS[name])
-        asking = Asking(_ask([Trial(condition, number) for number in range(runs)]))
+        asking = Asking(_ask([Trial(condition, number) for number in numbers]))
         self.runner.run([asking])
         return asking.finding
 

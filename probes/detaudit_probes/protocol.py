@@ -36,6 +36,10 @@ hello.json::
 or ``"ready": false`` and ``"failure": {"kind": "import-failed" | "too-old" | "protocol",
 "type": ..., "message": ..., "module": ...}``.
 
+The nest of a user's program (:mod:`detaudit_probes.hooks.nest`) has its own files in
+``trials/00000``, and no lifeline: its supervisor has that. Its ``nest.json`` names the ``module``
+at whose import to fork, and a named pipe of ``commands``.
+
 request.json: the fields of :class:`Request`, as :mod:`detaudit_probes.codec` encodes them. Each
 side decodes the other's files by type: a misspelled or unknown field is an error.
 

@@ -90,9 +90,10 @@ def test_a_lock_that_another_process_holds_is_respected(places):
     assert not folder.exists()
 
 
-def test_what_still_runs_of_a_dead_audit_is_ended():
+@pytest.mark.parametrize("variable", ["_DETAUDIT_TRIAL", "_DETAUDIT_NEST"])
+def test_what_still_runs_of_a_dead_audit_is_ended(variable):
     folder = dead()
-    own = {**os.environ, "_DETAUDIT_TRIAL": f"{folder}/r/nest-00000/trials/00001"}
+    own = {**os.environ, variable: f"{folder}/r/nest-00000/trials/00001"}
     process = subprocess.Popen(["sleep", "600"], env=own, start_new_session=True)
     list(clearing.clear())
     assert process.wait(timeout=10) == -signal.SIGKILL

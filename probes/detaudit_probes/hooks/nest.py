@@ -13,12 +13,13 @@ mounts.
 """
 
 import ctypes
+import gc
 import json
 import os
 import sys
 import types
 import warnings
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 from detaudit_probes.forking import children, mounts
 from detaudit_probes.hooks import points, start, streams
@@ -66,6 +67,9 @@ class _Nest:
             for name, value in os.environ.items()
             if self._environment.get(name) != value
         }
+        self._taken = _Taken()
+        # A collection in a child would copy the memory of every module
+        getattr(gc, "freeze", lambda: None)()
         command = self._serve()
         try:
             self._go_on(command, point, kept, changed)
@@ -119,12 +123,11 @@ class _Nest:
         _forget_temporary_folder()
         self._set_variables(command["environment"])
         _freshen()
-        before = _functions()
         start.begin(folder, point)
         for restore in kept:
             restore()
         os.environ.update({name: value for name, value in changed.items() if name in os.environ})
-        _rebind(before)
+        self._taken.rebind()
 
     def _set_variables(self, variables: Dict[str, Any]) -> None:
         """Set what is different in each trial, unless the program has changed it."""
@@ -194,32 +197,42 @@ def _forget_temporary_folder() -> None:
         tempfile.tempdir = None
 
 
-def _functions() -> Dict[str, Dict[str, Any]]:
-    """Return the functions and classes of every module but ours, by name."""
-    return {
-        name: {key: value for key, value in list(vars(module).items()) if callable(value)}
-        for name, module in list(sys.modules.items())
-        if isinstance(module, types.ModuleType) and not name.startswith("detaudit_probes")
-    }
+class _Taken:
+    """The functions and classes of the standard library that other modules took by name.
 
-
-def _rebind(before: Dict[str, Dict[str, Any]]) -> None:
-    """Give modules that took a function of the standard library by name the one that has replaced
-    it since: in a fresh process it is replaced before they take it.
+    Found before the fork: a child that looked at every module would copy most of its memory.
     """
-    replaced = {}
-    for name, functions in before.items():
-        if _is_standard(name):
-            now = vars(sys.modules[name])
-            for key, value in functions.items():
-                if key in now and now[key] is not value and callable(now[key]):
-                    replaced[id(value)] = now[key]
-    for name, functions in before.items() if replaced else ():
-        if not _is_standard(name):
-            now = vars(sys.modules[name])
-            for key, value in functions.items():
-                if id(value) in replaced and now.get(key) is value:
-                    now[key] = replaced[id(value)]
+
+    def __init__(self) -> None:
+        found: Dict[int, List[Tuple[str, str]]] = {}
+        self._watched: List[Tuple[str, str, Any, List[Tuple[str, str]]]] = []
+        modules = [
+            (name, list(vars(module).items()))
+            for name, module in list(sys.modules.items())
+            if isinstance(module, types.ModuleType) and not name.startswith("detaudit_probes")
+        ]
+        for name, items in modules:
+            if not _is_standard(name):
+                for key, value in items:
+                    if callable(value):
+                        found.setdefault(id(value), []).append((name, key))
+        for name, items in modules:
+            if _is_standard(name):
+                for key, value in items:
+                    if id(value) in found:
+                        self._watched.append((name, key, value, found[id(value)]))
+
+    def rebind(self) -> None:
+        """Give those modules the ones that have replaced them since: in a fresh process they are
+        replaced before another module takes them.
+        """
+        for name, key, value, takers in self._watched:
+            now = getattr(sys.modules[name], key, None)
+            if now is value or not callable(now):
+                continue
+            for module, taken in takers:
+                if vars(sys.modules[module]).get(taken) is value:
+                    setattr(sys.modules[module], taken, now)
 
 
 _STANDARD = os.path.join(os.path.dirname(os.path.abspath(os.__file__)), "")
