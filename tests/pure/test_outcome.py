@@ -107,3 +107,23 @@ def test_the_kernels_signal_for_want_of_memory_is_explained():
 )
 def test_the_last_line_is_one_that_says_something(text, line):
     assert last_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reported"),
+    [
+        (
+            "Traceback (most recent call last):\n  File x\nValueError: no\n[0.5s] step 3\n",
+            "ValueError: no",
+        ),
+        (
+            "Traceback (most recent call last):\n  File x\nAttributeError: in user code:\n\n"
+            "    AttributeError: no attribute\n\nstep 0\n",
+            "AttributeError: no attribute",
+        ),
+        ("ValueError: handled\nnothing to do\n", "nothing to do"),
+    ],
+)
+def test_the_exception_is_reported_if_another_thread_writes_after_it(stderr, reported):
+    found = of_child({"kind": "completed"}, Ended(1), 0, stderr)
+    assert found.reason == f"exited with status 1: {reported}"

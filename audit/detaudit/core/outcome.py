@@ -15,6 +15,8 @@ CRASHED, TIMED_OUT, UNSTARTED = "crashed", "timed-out", "unstarted"
 OWN_FAULT = "own-fault"  # detaudit's own code failed: this says nothing about the program
 
 
+_TRACEBACK = "Traceback (most recent call last):"
+_EXCEPTION = re.compile(r"^\s*([A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b.*)$", re.MULTILINE)
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -124,7 +126,12 @@ def _steps(number: int) -> str:
 
 
 def _last(stderr: str) -> str:
-    line = last_line(stderr)
+    """Return the exception that ended a program, else its last line: another thread may have
+    written after the traceback.
+    """
+    _, found, traceback = stderr.rpartition(_TRACEBACK)
+    exceptions = _EXCEPTION.findall(traceback) if found else []
+    line = exceptions[-1] if exceptions else last_line(stderr)
     return f": {sentence(line)}" if line else ""
 
 
