@@ -233,6 +233,8 @@ class Orders(NamedTuple):
     without: Tuple[str, ...] = ()  # files of the folder that are removed before the run
     left: bool = False  # whether the run starts with the files that the first such run left
     kept: bool = False  # whether those files are kept of a pinned run too
+    # Whether it has a temporary folder of its own, which is removed: pinned runs always do
+    private: bool = False
     root: str = ""  # the folder, as the process sees it
     origin: str = ""  # the user's own folder, of which ``root`` may be a view
     covered: Tuple[str, ...] = ()  # further folders that are protected

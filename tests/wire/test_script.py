@@ -763,3 +763,19 @@ def test_temporary_files_of_a_pinned_run_go_when_it_has_ended(run):
     (done,) = run(text, "fixed-addresses", runs=1)
     name = printed(done).strip()
     assert not os.path.exists(name) and not os.path.exists(os.path.dirname(name))
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_temporary_files_of_a_run_that_is_ended_early_are_removed(
+    run, private, tmp_path, monkeypatch
+):
+    """It ends without its exit handlers, which would have removed them."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    text = """
+        import tempfile
+        print(tempfile.mkdtemp())
+    """
+    (made,) = [Path(printed(one).strip()) for one in run(text, runs=1, private=private)]
+    assert made.exists() is not private
+    assert made.is_relative_to(tmp_path / "tmp") is not private

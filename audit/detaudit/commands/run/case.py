@@ -63,7 +63,9 @@ class Case:
 
     def short(self, condition: Condition) -> Condition:
         """Return the condition of runs that are ended behind the divergence that is searched."""
-        return condition if self.cut is None else condition.with_orders(stop_steps=self.cut)
+        if self.cut is None:
+            return condition
+        return condition.with_orders(stop_steps=self.cut, private=True)
 
     def asked(self, pins: Sequence[str], free: Sequence[str] = ()) -> Condition:
         """Return the condition of a question of the search: short runs with these pins, forked if

@@ -47,6 +47,7 @@ def localise(
         pinpoint=divergence.step,
         every=1,
         stop_steps=divergence.step + 1,
+        private=True,
         eager=table is None or not table.name.startswith("fit"),
     )
     case.emit(Phase(f"Replaying step {divergence.step}, operation by operation"))

@@ -390,7 +390,8 @@ class ProgramHost:
         )
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
-        own = self._prepared[folder] = _Prepared(temporary if request.pins else None, begun)
+        private = bool(request.pins) or orders.private
+        own = self._prepared[folder] = _Prepared(temporary if private else None, begun)
         pace = self.services.pace
         return {
             "command": self.program.command(self.interpreter.path, root),
@@ -427,8 +428,9 @@ class ProgramHost:
         return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
-        """Return the trial's environment, with its own ``temporary`` folder if something is pinned:
-        equal temporary names must not collide in one folder.
+        """Return the trial's environment, with its own ``temporary`` folder if something is pinned
+        (equal temporary names must not collide in one folder), or if the run is ended before it can
+        remove its temporary files.
         """
         site = folder / "site"
         site.mkdir()
