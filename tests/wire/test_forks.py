@@ -407,3 +407,19 @@ def test_no_process_outlives_the_engine_or_its_nest(tmp_path, victim):
     finally:
         engine.kill()
         engine.wait()
+
+
+def test_shared_memory_of_a_forked_run_that_is_ended_early_is_unlinked(audited):
+    name = f"detaudit-{os.getpid()}-"
+    text = f"""
+        import os
+        import tf_keras
+        from multiprocessing import Process, shared_memory
+        Process(target=lambda: __import__("time").sleep(600)).start()
+        shared_memory.SharedMemory(create=True, size=10, name="{name}%d" % os.getpid())
+        os._exit(3)
+    """
+    audit = audited(text)
+    audit.fresh()
+    assert not any(run.outcome.completed for run in audit.forked(runs=2))
+    assert not list(Path("/dev/shm").glob(name + "*"))

@@ -779,3 +779,17 @@ def test_temporary_files_of_a_run_that_is_ended_early_are_removed(
     (made,) = [Path(printed(one).strip()) for one in run(text, runs=1, private=private)]
     assert made.exists() is not private
     assert made.is_relative_to(tmp_path / "tmp") is not private
+
+
+def test_shared_memory_of_a_run_that_is_ended_early_is_unlinked(run):
+    """Python unlinks it in a process of its own, when every other process of the run is gone."""
+    name = f"detaudit-{os.getpid()}"
+    text = f"""
+        import os
+        from multiprocessing import Process, shared_memory
+        Process(target=lambda: __import__("time").sleep(600)).start()
+        shared_memory.SharedMemory(create=True, size=10, name="{name}")
+        os._exit(3)
+    """
+    (done,) = run(text, runs=1)
+    assert not done.outcome.completed and not Path("/dev/shm", name).exists()

@@ -12,12 +12,38 @@ from pathlib import Path
 # Of <linux/prctl.h>
 _PARENT_DEATH_SIGNAL, _SUBREAPER = 1, 36
 _PATIENCE = 10.0  # seconds in which killed processes must be gone
+_TRACKED = 2.0  # seconds in which a resource tracker must have cleaned up
 
 
 def end_group(pid: int) -> None:
     """Kill the processes of the group that ``pid`` leads, if there are any."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def end_program(pid: int) -> None:
+    """Kill the processes of the group that a Python program leads, with all that descends from this
+    process.
+
+    Its resource tracker (:mod:`multiprocessing.resource_tracker`) unlinks the shared memory that
+    the program left, once every other process of the program is gone: it is given time for that.
+    """
+    deadline = time.monotonic() + _TRACKED
+    while any(map(_is_tracker, found := list(descendants(os.getpid())))):
+        for one in found:
+            if not _is_tracker(one):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(one, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.005)
+    end_group(pid)
+
+
+def _is_tracker(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 def adopt_orphans() -> None:

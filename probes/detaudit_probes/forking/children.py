@@ -17,6 +17,7 @@ from detaudit_probes.recording.trace import write_json
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _PATIENCE = 10.0  # seconds in which killed processes must be gone
+_TRACKED = 2.0  # seconds in which a resource tracker must have cleaned up
 
 
 class _Child:
@@ -62,6 +63,7 @@ class Children:
             child = self._running.pop(pid, None)
             if child is None:
                 continue
+            self._await_trackers()
             _kill_group(pid)  # grandchildren that are still running
             self._end_orphans()
             write_json(
@@ -74,6 +76,20 @@ class Children:
                     "max_rss": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
                 },
             )
+
+    def _await_trackers(self) -> None:
+        """End what a child has left running, but give resource trackers of Python's
+        ``multiprocessing`` time to unlink the shared memory that it left.
+        """
+        deadline = time.monotonic() + _TRACKED
+        while time.monotonic() < deadline:
+            left = [pid for pid in children_of_this_process() if pid not in self._running]
+            trackers = [pid for pid in left if _is_tracker(pid)]
+            if not trackers:
+                return
+            for pid in set(left).difference(trackers):
+                _signal(os.kill, pid)
+            time.sleep(0.005)
 
     def _end_orphans(self) -> None:
         """End adopted grandchildren that left their process group; this process is now their
@@ -184,6 +200,15 @@ def _descendants(ancestor: int) -> List[int]:
         found += below
         waiting += below
     return found
+
+
+def _is_tracker(pid: int) -> bool:
+    """Whether this is a running resource tracker; one that has ended has no command line."""
+    try:
+        with open("/proc/%d/cmdline" % pid, "rb") as file:
+            return b"multiprocessing.resource_tracker" in file.read()
+    except OSError:
+        return False
 
 
 def _kill_group(pid: int) -> None:

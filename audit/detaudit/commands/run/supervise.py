@@ -24,7 +24,7 @@ from typing import Any
 from detaudit_probes import protocol
 
 from detaudit.core.files import write_json
-from detaudit.execution.processes import adopt_orphans, die_with_parent, end_group, end_orphans
+from detaudit.execution.processes import adopt_orphans, die_with_parent, end_orphans, end_program
 from detaudit.execution.sandbox import mounts
 
 #: In a trial's folder: how the script was started, without secrets.
@@ -50,7 +50,7 @@ def main(folder: Path, lifeline: int) -> int:
         script = _start(folder, launch)
         limit = math.inf if launch["timeout"] is None else launch["timeout"]
         timed_out = _wait(script, lifeline, began + limit)
-    end_group(script.pid)
+    end_program(script.pid)
     _, status, usage = os.wait4(script.pid, 0)
     end_orphans()
     write_json(
@@ -131,7 +131,7 @@ def _wait(script: subprocess.Popen, lifeline: int, deadline: float) -> bool:
         if os.waitid(os.P_PID, script.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return False
         if select.select([lifeline], [], [], 0.02)[0]:  # nobody ever writes: the engine is gone
-            end_group(script.pid)
+            end_program(script.pid)
             os.waitpid(script.pid, 0)
             end_orphans()
             os._exit(1)
