@@ -385,7 +385,7 @@ FIXED = Fix("", (), True, 3, "3 runs agree")
         ({"reproducible": None}, "the budget ran out before it was decided", "", ""),
         (
             {},
-            "they part; the budget ran out before the cause was found",
+            "they part; the budget ran out before a cause was confirmed",
             "the budget ran out before a fix was verified",
             "",
         ),

@@ -217,3 +217,171 @@ def test_where_pairs_differ_rarely_no_run_is_forked(world):
 
     audit, bench, _ = world(behave=behave, forks=forks)
     assert audit.reproducible is False and not forked(bench)
+
+
+def test_forked_runs_that_always_differ_do_not_end_the_search(world):
+    """Fresh runs with everything pinned match: what forked ones do says nothing about that."""
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        fixed = "python-random" in trial.condition.pins or trial.condition.orders.version
+        return losses() if fixed and not trial.condition.orders.forked else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    assert "found no cause in its forked runs" in forks.note()
+
+
+def test_a_source_through_which_only_forked_runs_differ_is_not_named(world):
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        pins, orders = trial.condition.pins, trial.condition.orders
+        fixed = "python-random" in pins or orders.version
+        reseeded = orders.forked and "numpy-legacy" not in pins
+        return losses() if fixed and not reseeded else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    assert forks.note()
+
+
+def test_what_forked_runs_refuted_is_asked_again_of_fresh_ones(world):
+    """Forked runs differ whatever is pinned but everything, and they end on the bits of fresh
+    runs then.
+    """
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        pins, orders = trial.condition.pins, trial.condition.orders
+        fixed = "python-random" in pins or orders.version
+        few = orders.forked and len(pins) < 8
+        return losses() if fixed and not few else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+
+
+def test_a_fresh_run_that_cannot_be_compared_does_not_vouch_for_forked_ones(world):
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        fixed = "python-random" in trial.condition.pins or trial.condition.orders.version
+        short = trial.condition.orders.stop_steps and not trial.condition.orders.forked
+        if trial.condition.pins == ("python-random",) and short and trial.draw % 2 == 0:
+            return Outcome("timed-out", "no end after 60 s")
+        return losses() if fixed else losses((0, draw()))
+
+    world(behave=behave, forks=forks)
+    assert "could not be compared" in forks.note()
+
+
+def test_pins_that_make_every_run_fail_do_not_end_the_forks(world):
+    """Op determinism without seeds makes a script fail, forked or not."""
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        pins, version = trial.condition.pins, trial.condition.orders.version
+        if "op-determinism" in pins and "python-random" not in pins:
+            return Outcome("failed", "RuntimeError: Random ops require a seed")
+        fixed = version or {"python-random", "op-determinism"} <= set(pins)
+        return losses() if fixed else losses((0, draw()))
+
+    world(behave=behave, forks=forks)
+    assert not forks.note()
+
+
+# What is said if nothing more is found ------------------------------------------------------------
+
+
+def test_whole_runs_that_fail_with_the_pins_are_not_said_to_differ(world):
+    """Op determinism refuses an operation that only comes after the short runs have ended."""
+    draw = draws()
+
+    def behave(trial):
+        pins, orders = trial.condition.pins, trial.condition.orders
+        if orders.version or ("op-determinism" in pins and orders.stop_steps is None):
+            return Outcome("failed", "UnimplementedError")
+        return losses() if "op-determinism" in pins else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave)
+    assert (audit.causes, audit.fix, audit.reproducible) == ((), None, False)
+    assert "everything pinned" not in audit.reason
+    assert "with op-determinism pinned" in audit.reason and "UnimplementedError" in audit.reason
+    assert not any("fresh runs differ" in line for line in audit.search.questions)
+
+
+def test_pins_that_make_whole_runs_fail_are_replaced_by_others(world):
+    draw = draws()
+
+    def behave(trial):
+        pins, orders = trial.condition.pins, trial.condition.orders
+        if "dense-update" in pins and orders.stop_steps is None:
+            return Outcome("failed", "UnimplementedError")
+        fixed = {"dense-update", "one-thread"} & set(pins)
+        return losses() if fixed else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave)
+    assert [cause.pin for cause in audit.causes] == ["one-thread"] and audit.causes[0].necessary
+    assert audit.search.incompatible_pins == ("dense-update",)
+
+
+def test_more_divergences_than_are_searched_for_are_reported(world):
+    places = {
+        "python-random": 0,
+        "sorted-listing": 2,
+        "numpy-legacy": 6,
+        "clock": 14,
+        "one-worker": 30,
+        "os-entropy": 62,
+    }
+    draw, steps = draws(), 130
+
+    def behave(trial):
+        values = [0.0] * steps
+        for pin, step in places.items():
+            if pin not in trial.condition.pins:
+                values[step:] = [draw()] * (steps - step)
+        return Losses(tuple(values))
+
+    audit, _, _ = world(behave=behave)
+    assert len(audit.causes) == 4 and audit.fix is None
+    assert "runs still differ" in audit.reason and audit.unresolved_pins
+
+
+def test_a_cause_that_whole_runs_have_not_confirmed_is_not_known_so_far(world):
+    """What is known so far is the report if the budget runs out meanwhile."""
+    draw, published = draws(), []
+
+    def behave(trial):
+        pins, orders = trial.condition.pins, trial.condition.orders
+        fixed = "python-random" in pins and (orders.stop_steps or len(pins) > 8)
+        return losses() if fixed else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave, known_so_far=published.append)
+    assert audit.fix is None
+    assert [one.causes for one in published if one.causes] == []
+
+
+def test_a_cause_beside_a_doubtful_one_has_as_many_matching_pairs_as_any(world):
+    """Without directory-order, runs differ once and never again."""
+    draw, lone = draws(), []
+
+    def behave(trial):
+        pins = trial.condition.pins
+        if "python-random" not in pins:
+            return losses((0, draw()))
+        if "sorted-listing" not in pins and len(lone) < 40 and trial.draw < 2:
+            lone.append(1)
+            return losses((0, draw()))
+        return losses()
+
+    audit, bench, _ = world(behave=behave)
+    assert causes(audit) == {"python-random": True}
+    assert audit.unresolved_pins == ("sorted-listing",)
+    needed = [
+        trial
+        for trial in runs_of(bench)
+        if trial.condition.pins == ("python-random", "sorted-listing") and trial.draw >= 200
+    ]
+    assert len(needed) >= 10

@@ -54,6 +54,7 @@ def world_in(tmp_path: Path, fresh_folder: Callable[[], Path]) -> Callable[..., 
         emit=lambda event: None,
         spent=0.0,
         forks=NO_FORKS,
+        known_so_far=lambda audit: None,
     ):
         program = Program(tmp_path / "train.py", None, (), tmp_path, tmp_path)
         unpinned = Condition("tensorflow", "auto", "train.py", 1, orders=orders)
@@ -110,6 +111,7 @@ def world_in(tmp_path: Path, fresh_folder: Callable[[], Path]) -> Callable[..., 
             search=search,
             spent=lambda: spent,
             forks=forks,
+            known_so_far=known_so_far,
         )
         found = bench.drive(
             announced(investigate(case, RunAudit("train.py", {}, None, "not decided")))

@@ -13,7 +13,7 @@ from typing import Any
 
 from detaudit.commands.run import blame, cost, cut, fix
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.causes import CONFIRMED, Finder, Found
+from detaudit.commands.run.causes import CONFIRMED, EVERYTHING, Finder, Found
 from detaudit.commands.run.control import control, observe, relevant
 from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit, Search
 from detaudit.commands.run.forks import NO_FORKS
@@ -34,7 +34,6 @@ from detaudit.core.experiment import Experiment, Finished, side_by_side
 from detaudit.core.sentences import listed, share
 
 LATER = 4  # divergences that are searched for, each later in the program than the one before
-EVERYTHING = "runs differ with everything pinned: no source that detaudit can pin explains it"
 
 
 def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigation:
@@ -66,7 +65,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     case.emit(Phase("Control: runs with everything pinned"))
     often = pairs_for(base) if always else max(pairs_for(base), matching)
     pinned, pins, invalid = yield from work.of(control(case, pins, often))
-    work.search = replace(work.search, incompatible_pins=invalid)
+    work.note_incompatible(invalid)
     audit = replace(audit, pinned=pinned.repeats)
     if not pinned.matches:
         why = EVERYTHING
@@ -79,6 +78,8 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     for _ in range(LATER):
         if found is not None:
             audit, found = yield from _one_round(found, audit, work, pairs)
+    if found is not None:
+        audit = _with_rest(found, audit, work)
     return (yield from _with_cost(case, audit, done, work))
 
 
@@ -139,7 +140,7 @@ def _one_round(
     while True:
         result = yield from work.of(finder.find())
         if result.causes is None or result.doubtful:
-            return _unexplained(found, audit, work, result), None
+            return (yield from _unexplained(found, finder, audit, work, result)), None
         causes = (*found.known, *result.causes)
         work.needed = _pins_of(causes)
         case.emit(Phase("Finding the lines that use these sources"))
@@ -148,29 +149,56 @@ def _one_round(
         )
         whole = _WholeRuns(case, work.needed, pairs)
         audit = replace(audit, causes=causes, search=work.summary(), observer=observer)
+        # Whole runs have not confirmed the new causes yet
+        case.known_so_far(replace(audit, causes=found.known, unresolved_pins=result.needed))
         audit = yield from _with_fix(case, audit, whole, pairs)
         if audit.fix is not None or (yield from whole.match()):
+            case.known_so_far(audit)
             return audit, None
+        if whole.problem is not None:
+            without = yield from _without_failing(found, result.needed, work)
+            if without is None:
+                audit = replace(audit, causes=found.known)
+                why = f"with {listed(work.needed)} pinned, whole runs could not be compared: {whole.problem}"
+                return _unresolved(case, audit, work, result.needed, why), None
+            found = without
+            finder = work.start(found.finder())
+            continue
         if whole.differ_behind(case.cut) and (yield from finder.match_again(result.needed)):
             return (yield from _later(found, audit, work, whole))
-        case.forks.drop("with the pins that the search found, whole runs do not match")
+        case.forks.reject("with the pins that the search found, whole runs do not match")
         finder.refute(result.needed)
 
 
-def _unexplained(found: _Round, audit: RunAudit, work: "_Work", result: Found) -> RunAudit:
-    """Return ``audit`` with the pins of a search that ended without causes, or with doubtful
-    ones.
+def _unexplained(
+    found: _Round, finder: Finder, audit: RunAudit, work: "_Work", result: Found
+) -> Experiment[RunAudit]:
+    """Return ``audit`` with the pins of a search that ended without causes, or with doubtful ones
+    beside others. No whole runs confirm these others, so more short ones do.
     """
-    causes = (*found.known, *(cause for cause in result.causes or () if cause.necessary))
-    audit, doubtful = replace(audit, causes=causes), result.doubtful
+    causes = tuple(cause for cause in result.causes or () if cause.necessary)
+    if causes and not (yield from finder.match_again(result.needed)):
+        causes = ()
+    audit, doubtful = replace(audit, causes=(*found.known, *causes)), result.doubtful
     if doubtful:
         rarely = "runs differ too rarely to distinguish the effect from chance"
         return _unresolved(
             found.case, audit, work, doubtful, f"without {', '.join(doubtful)}, {rarely}"
         )
-    why = "no set of pins was found that makes fresh runs match"
-    everything = set(result.needed) == set(found.finder().pins)
-    return _unresolved(found.case, audit, work, result.needed, EVERYTHING if everything else why)
+    return _unresolved(found.case, audit, work, result.needed, result.why)
+
+
+def _without_failing(found: _Round, needed: Pins, work: "_Work") -> Experiment[_Round | None]:
+    """Return the round without the pins that make whole runs fail, if ``needed`` are not possible
+    without them, but others may be; None if there are no others.
+    """
+    whole = replace(found.case, cut=None)
+    pinned, kept, failing = yield from work.of(control(whole, found.pins, pairs_for(found.base)))
+    possible = set(_pins_of(found.known)) <= set(kept) and not set(needed) <= set(kept)
+    if not pinned.matches or not possible:
+        return None
+    work.note_incompatible(failing)
+    return replace(found, pins=kept)
 
 
 def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> Experiment[RunAudit]:
@@ -179,7 +207,6 @@ def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> E
     If runs with the pins match but those of no fix do, the lines are looked for again in a whole
     run: a short one may not have reached all of them.
     """
-    case.known_so_far(audit)
     case.emit(Phase("Trying a fix on a copy"))
     change, why = yield from fix.fix(case, audit.causes, pairs, whole.match)
     if change is None and case.cut is not None and (yield from whole.match()):
@@ -188,9 +215,7 @@ def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> E
         if causes != audit.causes:
             audit = replace(audit, causes=causes)
             change, why = yield from fix.fix(case, causes, pairs, whole.match)
-    audit = replace(audit, fix=change, no_fix_reason=why)
-    case.known_so_far(audit)
-    return audit
+    return replace(audit, fix=change, no_fix_reason=why)
 
 
 class _WholeRuns:
@@ -205,6 +230,12 @@ class _WholeRuns:
     @property
     def runs(self) -> tuple[Finished, ...]:
         return self._answer.runs if self._answer is not None else ()
+
+    @property
+    def problem(self) -> str | None:
+        """Why they could not be compared; None if they could, or were not made."""
+        failed = self._answer is not None and self._answer.matches is None
+        return self._answer.reason if failed else None
 
     def match(self) -> Experiment[bool]:
         """Whether they match."""
@@ -235,16 +266,30 @@ def _later(
     if matches_for(base) is None:
         why = f"{share(base.differing, base.pairs)}, too few for a search"
     else:
-        pinned, _, _ = yield from work.of(control(case, found.pins, pairs_for(base)))
-        if pinned.matches:
-            later = _Round(
-                case, found.pins, audit.causes, base, tuple(runs), pinned.repeats.matching
-            )
+        pinned, kept, failing = yield from work.of(control(case, found.pins, pairs_for(base)))
+        if pinned.matches and set(work.needed) <= set(kept):
+            work.note_incompatible(failing)
+            later = _Round(case, kept, audit.causes, base, tuple(runs), pinned.repeats.matching)
+            rest = tuple(pin for pin in kept if pin not in work.needed)
+            case.known_so_far(replace(audit, unresolved_pins=rest, no_fix_reason=""))
             return audit, later
         why = "runs with everything pinned differ too" if pinned.matches is False else pinned.reason
-    why = f"with {listed(work.needed)} pinned, runs still differ, {_place(base.divergence)}: {why}"
+    why = f"{_still_differ(work.needed, base.divergence)}: {why}"
     rest = tuple(pin for pin in found.pins if pin not in work.needed)
     return replace(_unresolved(case, audit, work, rest, why), no_fix_reason=why), None
+
+
+def _with_rest(found: _Round, audit: RunAudit, work: "_Work") -> RunAudit:
+    """Return ``audit`` with the divergence of a round that is not begun any more."""
+    assert found.base.divergence is not None
+    rest = tuple(pin for pin in found.pins if pin not in work.needed)
+    why = _still_differ(work.needed, found.base.divergence)
+    why = f"{why}; no more than {LATER} divergences are searched for"
+    return replace(_unresolved(found.case, audit, work, rest, why), no_fix_reason=why)
+
+
+def _still_differ(pins: Pins, divergence: Divergence) -> str:
+    return f"with {listed(pins)} pinned, runs still differ, {_place(divergence)}"
 
 
 def _place(divergence: Divergence) -> str:
@@ -309,6 +354,11 @@ class _Work:
         self.search = Search()
         self.finders: list[Finder] = []
         self.needed: Pins = ()
+
+    def note_incompatible(self, pins: Pins) -> None:
+        """Note that the script fails with these pins."""
+        known = self.search.incompatible_pins
+        self.search = replace(self.search, incompatible_pins=(*known, *pins))
 
     def start(self, finder: Finder) -> Finder:
         self.finders.append(finder)

@@ -20,6 +20,8 @@ CAUSE = 0.01
 ALWAYS, FEW = 0.02, 3
 MOST_RUNS = 800  # of an audit, after which no search begins anew
 DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
+EVERYTHING = "runs differ with everything pinned: no source that detaudit can pin explains it"
+NO_SET = "no set of pins was found that makes fresh runs match"
 #: Pairs of whole runs that match at the end, with the pins or with the fix. They count as evidence
 #: beside the short pairs of the search.
 CONFIRMED = 2
@@ -27,12 +29,13 @@ CONFIRMED = 2
 
 @dataclass(frozen=True)
 class Found:
-    """A set of pins with which runs match. ``causes`` is None if there is no such set; then
-    ``needed`` are the pins of the last set tried.
+    """A set of pins with which runs match. ``causes`` is None if no such set was found, and ``why``
+    says so; then ``needed`` are the pins of the last set tried.
     """
 
     needed: Pins
     causes: tuple[Cause, ...] | None
+    why: str = ""
 
     @property
     def doubtful(self) -> Pins:
@@ -45,8 +48,9 @@ class Finder:
     """Searches ``pins`` for those that are needed in addition to those ``known``.
 
     ``runs`` differ in ``base`` of their pairs; with all pins together, ``most`` pairs matched. Once
-    runs with a set of pins differ, it is refuted for good, and so is each of its subsets.
-    ``asked`` are the sets that were tried, ``tried`` the same in words.
+    runs with a set of pins differ, it is refuted for good, and so is each of its subsets; what
+    forked runs refuted is refuted only as long as their answers count. ``asked`` are the sets that
+    were tried, ``tried`` the same in words.
     """
 
     case: Case
@@ -58,6 +62,7 @@ class Finder:
     asked: list[Pins] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     _refuted: list[frozenset[str]] = field(default_factory=list)
+    _refuted_by_forks: list[frozenset[str]] = field(default_factory=list)
     _rounds: int = 0
     _evidence: int = MORE
 
@@ -71,15 +76,32 @@ class Finder:
         needed = self.pins
         while self._rounds < ROUNDS and self.case.runs() < MOST_RUNS:
             self._rounds += 1
+            forked = self.case.forks.usable()
             needed = yield from smallest(self._matches, (yield from self._start()))
-            causes = yield from self._shown(needed)
-            if causes is not None:
-                return Found(needed, causes)
+            if forked and needed == self.pins:  # so no forked run has matched
+                self._begin_anew()
+                continue
+            found = Found(needed, (yield from self._shown(needed)))
+            if forked and (found.causes is None or found.doubtful):
+                self._begin_anew()
+                continue
+            if found.causes is not None:
+                return found
             self.refute(needed)
-            if (yield from self._ask(self.pins, FRESH)) is not True:
+            with_all = yield from self._ask(self.pins, FRESH)
+            if with_all is False:
                 self.tried.append("all pinned: fresh runs differ")
-                return Found(self.pins, None)
-        return Found(needed, None)
+                return Found(self.pins, None, EVERYTHING)
+            if with_all is None:
+                self.tried.append("all pinned: fresh runs could not be compared")
+                return Found(self.pins, None, NO_SET)
+        return Found(needed, None, NO_SET)
+
+    def _begin_anew(self) -> None:
+        """Search again, in fresh runs only: what forked runs have not shown may be their fault."""
+        self.case.forks.reject("the search found no cause in its forked runs")
+        self.tried.append("again, in fresh runs:")
+        self._rounds -= 1
 
     def refute(self, needed: Pins) -> None:
         """Runs with these pins differ although a search found them to match: the next one asks
@@ -99,16 +121,24 @@ class Finder:
         return first if few and (yield from self._matches(first)) else self.pins
 
     def _matches(self, pins: Pins) -> Experiment[bool]:
-        if any(refutation.issuperset(pins) for refutation in self._refuted):
+        if self._is_refuted(pins):
             return False
         matches = yield from self._ask(pins)
         if matches is False:
-            self._refuted.append(frozenset(pins))
+            by_fresh_runs = self.case.forks.hindered
+            refuted = self._refuted if by_fresh_runs else self._refuted_by_forks
+            refuted.append(frozenset(pins))
         self.asked.append(pins)
         said = {True: "runs match", False: "runs differ", None: "runs could not be compared"}
         pinned = ", ".join((*self.known, *pins)) or "nothing"
         self.tried.append(f"{pinned} pinned: {said[matches]}")
         return matches is True
+
+    def _is_refuted(self, pins: Pins) -> bool:
+        valid = [*self._refuted]
+        if not self.case.forks.wrong:
+            valid += self._refuted_by_forks
+        return any(refuted.issuperset(pins) for refuted in valid)
 
     def _ask(self, pins: Pins, first: int = 0) -> Experiment[bool | None]:
         answer = yield from questions.matches(self.case, (*self.known, *pins), self._pairs, first)
@@ -124,13 +154,14 @@ class Finder:
         """
         level = CAUSE / len(needed)  # each pin is another chance to be wrong
         self._evidence = max(self._pairs, MORE)
+        forked = self.case.forks.usable()
         again, without = self.match_again(needed, CONFIRMED), self._leave_out(needed, level)
         if self._sure():
             matched, left_out = yield from side_by_side(again, without)
         else:
             matched = yield from again
             left_out = (yield from without) if matched else []
-        if not matched:
+        if not matched or (forked and self.case.forks.wrong):
             return None
         wanted = [matching for *_, matching in left_out if matching is not None]
         if max(wanted, default=0) > self._evidence:
@@ -151,7 +182,10 @@ class Finder:
     ) -> Experiment[list[tuple[str, Repeats, int | None]]]:
         """Return each pin with the runs without it, and how many matching pairs exclude chance."""
         left_out: list[tuple[str, Repeats, int | None]] = []
+        forked = self.case.forks.usable()
         for pin in needed:
+            if forked and self.case.forks.wrong:  # the search begins anew
+                break
             doubtful = [one for _, repeats, one in left_out if not repeats.problem].count(None)
             if doubtful == DOUBTFUL:  # the set worked by chance: the rest is not tried
                 left_out.append((pin, Repeats(0, 0, 0), None))

@@ -9,12 +9,14 @@ class Forks:
     """Says whether forked trials may be used, and why not. Once dropped, they stay dropped.
 
     A ``reason`` says what hinders them, and may call the script "it". ``tried`` are the
-    conditions of which a forked run was compared with a fresh one.
+    conditions of which a forked run was compared with a fresh one. ``wrong``: forked runs seem to
+    behave unlike fresh ones, so what they have answered does not count.
     """
 
     def __init__(self, allowed: bool = True, reason: str = "") -> None:
         self._allowed, self._reason = allowed, reason
         self._wanted = self._used = False
+        self.wrong = False
         self.tried: set[Condition] = set()
 
     def usable(self) -> bool:
@@ -29,6 +31,11 @@ class Forks:
     def drop(self, reason: str) -> None:
         """Run such trials in fresh processes from now on. The first ``reason`` is reported."""
         self._reason = self._reason or reason
+
+    def reject(self, reason: str) -> None:
+        """Drop them, and do not count what they have answered."""
+        self.drop(reason)
+        self.wrong = True
 
     def use(self) -> None:
         """Note that a trial is forked."""

@@ -447,7 +447,7 @@ def _end_early(so_far: RunAudit, why: str) -> RunAudit:
         return replace(so_far, reason=why if why == INTERRUPTED else f"{why} before it was decided")
     if so_far.fix is not None or so_far.no_fix_reason:
         return replace(so_far, no_cost_reason=f"{why} before every pin was timed")
-    missing = "a fix was verified" if so_far.causes else "the cause was found"
+    missing = "a fix was verified" if so_far.causes else "a cause was confirmed"
     return replace(
         so_far,
         reason=f"{so_far.reason}; {why} before {missing}",
