@@ -103,9 +103,10 @@ EXIT_FILE = "exit.json"
 STDOUT_FILE = "stdout"
 STDERR_FILE = "stderr"
 
-# Left in a trial's folder by the recorded process of a user's script (``hooks/start.py``).
 # The variables with which a Python process of the user's finds its trial's folder, or its nest's.
 TRIAL_VARIABLE, NEST_VARIABLE = "_DETAUDIT_TRIAL", "_DETAUDIT_NEST"
+
+# Left in a trial's folder by the recorded process of a user's script (``hooks/start.py``).
 MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
@@ -219,8 +220,6 @@ class Orders(NamedTuple):
     stop_steps: Optional[int] = None  # steps after which the program is ended
     # Seconds after which it is ended, at the end of the current step
     stop_seconds: Optional[float] = None
-    # Whether the program may be forked from a process that has imported its framework
-    forked: bool = False
     placebo: Optional[str] = None  # id of a placebo that is applied in the child
     # replaying operations of the catalogue
     operations: Optional[str] = None  # names of entries, separated by commas

@@ -55,7 +55,19 @@ def test_only_a_fresh_recorded_run_shows_where_to_fork():
 def test_short_forked_runs_say_nothing_about_how_long_a_run_takes():
     made = nests(KERAS)
     made.learn(finished(condition=FORKED, seconds=90.0))
-    assert made.known.seconds == 5.0
+    assert made.known.limit(None) == 3 * 5.0 + 5.0
+
+
+def test_how_long_a_forked_run_may_take_depends_on_where_it_is_ended():
+    """A whole run may take hours; a child that hangs must not take three times that."""
+    made = nests(KERAS)
+    made.learn(finished(KERAS, seconds=3600.0))
+    short = CONDITION.with_orders(stop_steps=2)
+    made.learn(finished(condition=short, seconds=8.0))
+    made.learn(finished(condition=short, seconds=10.0))
+    assert made.known.limit(2) == 3 * 10.0 + 5.0
+    assert made.known.limit(20) == 3 * 3600.0 + 5.0
+    assert made.known.start_limit == 3 * 10.0 + 5.0
 
 
 NEEDS_START = {

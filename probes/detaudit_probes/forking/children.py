@@ -108,8 +108,8 @@ def serve(commands: int, children: Children, begin: Callable[[str], bool]) -> bo
     pending, open_for_more = b"", True
     while open_for_more or children:
         children.look()
-        recorded = [commands] if open_for_more else []
-        if not select.select(recorded, [], [], 0.01 if children else 5.0)[0]:
+        pipes = [commands] if open_for_more else []
+        if not select.select(pipes, [], [], 0.01 if children else 5.0)[0]:
             continue
         data = os.read(commands, 65536)
         open_for_more = bool(data)

@@ -50,10 +50,22 @@ GRACE = 5.0  # seconds
 
 @dataclass
 class Known:
-    """What fresh runs have shown: the ``point`` at which to fork, and how long the longest took."""
+    """What fresh runs have shown: the ``point`` at which to fork, and how many ``seconds`` the
+    longest took, by the number of steps after which they were ended (None: at their own end).
+    """
 
     point: protocol.Point | None = None
-    seconds: float = 0.0
+    seconds: dict[int | None, float] = field(default_factory=dict)
+
+    def limit(self, steps: int | None) -> float:
+        """Return the seconds after which a forked run, ended after ``steps``, has stalled."""
+        longest = max(self.seconds.values(), default=0.0)
+        return STALLED * self.seconds.get(steps, longest) + GRACE
+
+    @property
+    def start_limit(self) -> float:
+        """The seconds after which a nest should have reached the point, as each fresh run has."""
+        return STALLED * min(self.seconds.values(), default=0.0) + GRACE
 
 
 @dataclass
@@ -102,7 +114,8 @@ class Nests:
         trace = finished.completed_trace
         if trace is None or finished.trial.condition.orders.forked:
             return
-        self.known.seconds = max(self.known.seconds, finished.outcome.seconds)
+        steps, known = finished.trial.condition.orders.stop_steps, self.known.seconds
+        known[steps] = max(known.get(steps, 0.0), finished.outcome.seconds)
         if self.known.point is None and finished.trial.condition.orders.record:
             self._choose(trace.measures.points)
 
@@ -196,8 +209,7 @@ class ProgramNest(ProgramHost):
         return self._process.poll() is not None
 
     def _is_late(self) -> bool:
-        seconds = time.monotonic() - self._began
-        return seconds > STALLED * self._known.seconds + GRACE
+        return time.monotonic() - self._began > self._known.start_limit
 
     def hello(self) -> Hello:
         hello, point = self._hello, self._known.point
@@ -224,7 +236,7 @@ class ProgramNest(ProgramHost):
         launch = self._prepare(request, folder, self._view(folder), None)
         self._save(folder, launch)
         self._give_earlier_output(folder)
-        limit = STALLED * self._known.seconds + GRACE
+        limit = self._known.limit(request.orders.stop_steps)
         self._limits[folder] = min(limit, request.timeout)
         command = {
             "folder": str(folder),
