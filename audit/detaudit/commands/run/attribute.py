@@ -280,7 +280,7 @@ def _later(
 
 
 def _with_rest(found: _Round, audit: RunAudit, work: "_Work") -> RunAudit:
-    """Return ``audit`` with the divergence of a round that is not begun any more."""
+    """Return ``audit`` with the divergence of a round for which no search is left."""
     assert found.base.divergence is not None
     rest = tuple(pin for pin in found.pins if pin not in work.needed)
     why = _still_differ(work.needed, found.base.divergence)

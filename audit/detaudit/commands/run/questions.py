@@ -1,9 +1,9 @@
 """Questions of the search: do short runs with these pins match?
 
 They may be asked of forked runs, which may behave unlike fresh ones. So the two are compared: with
-the first pins that work, and with those that will be named, they must end on the same bits; without
-one of several pins, both must differ. If they disagree, or only forked runs do not complete, forks
-are dropped, and the question is asked again of fresh runs.
+the first pins that work, and with those that will be named, both must end on the same bits; without
+one of several pins, both must differ. Where they behave unlike each other, or only forked runs do
+not complete, forks are dropped, and the question is asked again of fresh runs.
 """
 
 from collections.abc import Sequence
