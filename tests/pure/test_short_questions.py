@@ -101,6 +101,24 @@ def test_a_fix_of_the_first_difference_alone_is_not_verified(world):
     )
 
 
+def test_a_second_difference_that_is_rare_is_confirmed_by_as_many_pairs_as_that_takes(world):
+    """And no forked runs are asked about it: they are not independent."""
+    draw, forks = draws(), Forks()
+
+    def behave(trial):
+        pins, version = trial.condition.pins, trial.condition.orders.version
+        early = [] if version or "python-random" in pins else [(0, draw())]
+        rarely = trial.draw % 2 and trial.draw // 2 % 3 != 2
+        late = [(8, draw())] if rarely and "sorted-listing" not in pins else []
+        return losses(*early, *late)
+
+    audit, bench, _ = world(behave=behave, forks=forks)
+    assert causes(audit) == {"python-random": True, "directory-order": True}
+    pins = ("python-random", "sorted-listing")
+    assert sum(trial.condition.pins == pins for trial in whole(bench)) >= 10
+    assert {trial.condition.orders.stop_steps for trial in forked(bench)} == {2}
+
+
 def test_a_race_that_wanders_is_searched_for_behind_the_latest_place(world):
     draw, places = draws(), itertools.cycle((0, 3, 1, 4))
 

@@ -16,7 +16,7 @@ from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.causes import CONFIRMED, EVERYTHING, Finder, Found
 from detaudit.commands.run.control import control, observe, relevant
 from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit, Search
-from detaudit.commands.run.forks import NO_FORKS
+from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.repeat import (
     FRESH,
     Answer,
@@ -42,12 +42,10 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     """
     audit = replace(audit, reproducible=False, reason=RUNS_DIFFER)
     base = _of_unchanged(audit)
-    always = base.differing == base.pairs
     case = replace(
         case,
         backend=backend_of(done) or case.backend,
-        # Forked runs share what was drawn before the fork: a rare difference needs independent runs
-        forks=case.forks if always else NO_FORKS,
+        forks=_forks_for(case, base),
     )
     work = _Work()
     pins, untouched = relevant(case, done)
@@ -63,7 +61,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: runs with everything pinned"))
-    often = pairs_for(base) if always else max(pairs_for(base), matching)
+    often = pairs_for(base) if _differs_always(base) else max(pairs_for(base), matching)
     pinned, pins, invalid = yield from work.of(control(case, pins, often))
     work.note_incompatible(invalid)
     audit = replace(audit, pinned=pinned.repeats)
@@ -73,14 +71,22 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
             why = f"the cause was not found, because runs with everything pinned could not be compared: {pinned.reason}"
         return _unresolved(case, audit, work, pins, why)
     case.known_so_far(replace(audit, unresolved_pins=pins, search=work.summary()))
-    found: _Round | None = _Round(case, pins, (), base, tuple(done), pinned.repeats.matching)
-    pairs = CONFIRMED if always else matching
+    current: _Round | None = _Round(
+        case, pins, (), base, tuple(done), pinned.repeats.matching, _whole_pairs(base, matching)
+    )
     for _ in range(LATER):
-        if found is not None:
-            audit, found = yield from _one_round(found, audit, work, pairs)
-    if found is not None:
-        audit = _with_rest(found, audit, work)
+        if current is not None:
+            audit, current = yield from _one_round(current, audit, work)
+    if current is not None:
+        audit = _with_rest(current, audit, work)
     return (yield from _with_cost(case, audit, done, work))
+
+
+def _forks_for(case: Case, base: Repeats) -> Forks:
+    """Return the forks that the search may use. They share what was drawn before the fork, but a
+    rare difference needs independent runs.
+    """
+    return case.forks if _differs_always(base) else NO_FORKS
 
 
 def _of_unchanged(audit: RunAudit) -> Repeats:
@@ -108,7 +114,8 @@ def _unresolved(case: Case, audit: RunAudit, work: "_Work", pins: Pins, why: str
 @dataclass(frozen=True)
 class _Round:
     """The search for one divergence. Runs with the pins of the causes ``known`` differ in ``base``
-    of their pairs, such as ``runs``; with all ``pins``, ``most`` pairs matched.
+    of their pairs, such as ``runs``; with all ``pins``, ``most`` pairs matched. ``whole_pairs`` of
+    whole runs must match in the end.
     """
 
     case: Case
@@ -117,6 +124,7 @@ class _Round:
     base: Repeats
     runs: tuple[Finished, ...]
     most: int
+    whole_pairs: int
 
     def finder(self) -> Finder:
         known = _pins_of(self.known)
@@ -124,81 +132,103 @@ class _Round:
         return Finder(self.case, rest, known, self.runs, self.base, self.most)
 
 
+def _whole_pairs(base: Repeats, matching: int) -> int:
+    """Return how many whole pairs must match, if ``matching`` pairs exclude that the differing ones
+    of ``base`` are chance.
+    """
+    return CONFIRMED if _differs_always(base) else matching
+
+
+def _differs_always(base: Repeats) -> bool:
+    return base.differing == base.pairs
+
+
 def _pins_of(causes: Sequence[Cause]) -> Pins:
     return tuple(cause.pin for cause in causes)
 
 
 def _one_round(
-    found: _Round, audit: RunAudit, work: "_Work", pairs: int
+    current: _Round, audit: RunAudit, work: "_Work"
 ) -> Experiment[tuple[RunAudit, _Round | None]]:
     """Find the causes of one divergence, their lines and a fix. If whole runs with all pins found
     so far differ later, also return the round that searches for that.
     """
-    case = found.case
+    case = current.case
     case.emit(Phase("Searching for the pins that are needed"))
-    finder = work.start(found.finder())
+    finder = work.start(current.finder())
     while True:
         result = yield from work.of(finder.find())
         if result.causes is None or result.doubtful:
-            return (yield from _unexplained(found, finder, audit, work, result)), None
-        causes = (*found.known, *result.causes)
-        work.needed = _pins_of(causes)
-        case.emit(Phase("Finding the lines that use these sources"))
-        causes, observer = yield from side_by_side(
-            blame.sites(case, causes, pairs_for(found.base)), observe(case, found.pins)
-        )
-        whole = _WholeRuns(case, work.needed, pairs)
-        audit = replace(audit, causes=causes, search=work.summary(), observer=observer)
+            return (yield from _unexplained(current, finder, audit, work, result)), None
+        audit = yield from _with_lines(current, audit, result.causes, work)
         # Whole runs have not confirmed the new causes yet
-        case.known_so_far(replace(audit, causes=found.known, unresolved_pins=result.needed))
-        audit = yield from _with_fix(case, audit, whole, pairs)
+        case.known_so_far(replace(audit, causes=current.known, unresolved_pins=result.needed))
+        whole = _WholeRuns(case, work.needed, current.whole_pairs)
+        audit = yield from _with_fix(case, audit, whole, current.whole_pairs)
         if audit.fix is not None or (yield from whole.match()):
             case.known_so_far(audit)
             return audit, None
         if whole.problem is not None:
-            without = yield from _without_failing(found, result.needed, work)
+            without = yield from _without_failing(current, result.needed, work)
             if without is None:
-                audit = replace(audit, causes=found.known)
                 why = f"with {listed(work.needed)} pinned, whole runs could not be compared: {whole.problem}"
+                audit = replace(audit, causes=current.known)
                 return _unresolved(case, audit, work, result.needed, why), None
-            found = without
-            finder = work.start(found.finder())
-            continue
-        if whole.differ_behind(case.cut) and (yield from finder.match_again(result.needed)):
-            return (yield from _later(found, audit, work, whole))
-        case.forks.reject("with the pins that the search found, whole runs do not match")
-        finder.refute(result.needed)
+            current, finder = without, work.start(without.finder())
+        elif whole.differ_behind(case.cut) and (yield from finder.match_again(result.needed)):
+            return (yield from _later(current, audit, work, whole))
+        else:
+            case.forks.reject("with the pins that the search found, whole runs do not match")
+            finder.refute(result.needed)
+
+
+def _with_lines(
+    current: _Round, audit: RunAudit, causes: Sequence[Cause], work: "_Work"
+) -> Experiment[RunAudit]:
+    """Return ``audit`` with the causes known before and the new ``causes``, their lines, and
+    whether recording changes the result.
+    """
+    known = (*current.known, *causes)
+    work.needed = _pins_of(known)
+    current.case.emit(Phase("Finding the lines that use these sources"))
+    with_lines, observer = yield from side_by_side(
+        blame.sites(current.case, known, pairs_for(current.base)),
+        observe(current.case, current.pins),
+    )
+    return replace(audit, causes=with_lines, search=work.summary(), observer=observer)
 
 
 def _unexplained(
-    found: _Round, finder: Finder, audit: RunAudit, work: "_Work", result: Found
+    current: _Round, finder: Finder, audit: RunAudit, work: "_Work", result: Found
 ) -> Experiment[RunAudit]:
     """Return ``audit`` with the pins of a search that ended without causes, or with doubtful ones
     beside others. No whole runs confirm these others, so more short ones do.
     """
     causes = tuple(cause for cause in result.causes or () if cause.necessary)
-    if causes and not (yield from finder.match_again(result.needed)):
+    if causes and not (yield from work.of(finder.match_again(result.needed))):
         causes = ()
-    audit, doubtful = replace(audit, causes=(*found.known, *causes)), result.doubtful
+    audit, doubtful = replace(audit, causes=(*current.known, *causes)), result.doubtful
     if doubtful:
         rarely = "runs differ too rarely to distinguish the effect from chance"
         return _unresolved(
-            found.case, audit, work, doubtful, f"without {', '.join(doubtful)}, {rarely}"
+            current.case, audit, work, doubtful, f"without {', '.join(doubtful)}, {rarely}"
         )
-    return _unresolved(found.case, audit, work, result.needed, result.why)
+    return _unresolved(current.case, audit, work, result.needed, result.why)
 
 
-def _without_failing(found: _Round, needed: Pins, work: "_Work") -> Experiment[_Round | None]:
+def _without_failing(current: _Round, needed: Pins, work: "_Work") -> Experiment[_Round | None]:
     """Return the round without the pins that make whole runs fail, if ``needed`` are not possible
     without them, but others may be; None if there are no others.
     """
-    whole = replace(found.case, cut=None)
-    pinned, kept, failing = yield from work.of(control(whole, found.pins, pairs_for(found.base)))
-    possible = set(_pins_of(found.known)) <= set(kept) and not set(needed) <= set(kept)
+    whole = replace(current.case, cut=None)
+    pinned, kept, failing = yield from work.of(
+        control(whole, current.pins, pairs_for(current.base))
+    )
+    possible = set(_pins_of(current.known)) <= set(kept) and not set(needed) <= set(kept)
     if not pinned.matches or not possible:
         return None
     work.note_incompatible(failing)
-    return replace(found, pins=kept)
+    return replace(current, pins=kept)
 
 
 def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> Experiment[RunAudit]:
@@ -250,12 +280,12 @@ class _WholeRuns:
 
 
 def _later(
-    found: _Round, audit: RunAudit, work: "_Work", whole: _WholeRuns
+    current: _Round, audit: RunAudit, work: "_Work", whole: _WholeRuns
 ) -> Experiment[tuple[RunAudit, _Round | None]]:
     """Return the round that searches for a divergence of runs with all pins found so far, behind
     the end of the short runs; None if it cannot be searched for, and ``audit`` says why.
     """
-    case = replace(found.case, cut=cut.behind(whole.runs))
+    case = replace(current.case, cut=cut.behind(whole.runs))
     first = FRESH + len(whole.runs) // 2
     runs = yield from work.of(
         repeated(case.short(whole.condition), first, most=case.most, runs=whole.runs)
@@ -263,29 +293,39 @@ def _later(
     base = counted(runs)
     assert base.divergence is not None
     case.emit(Phase(f"Runs with these pins differ later, {_place(base.divergence)}"))
-    if matches_for(base) is None:
+    case = replace(case, forks=_forks_for(case, base))
+    matching = matches_for(base)
+    if matching is None:
         why = f"{share(base.differing, base.pairs)}, too few for a search"
     else:
-        pinned, kept, failing = yield from work.of(control(case, found.pins, pairs_for(base)))
+        pinned, kept, failing = yield from work.of(control(case, current.pins, pairs_for(base)))
         if pinned.matches and set(work.needed) <= set(kept):
             work.note_incompatible(failing)
-            later = _Round(case, kept, audit.causes, base, tuple(runs), pinned.repeats.matching)
+            whole_pairs = max(current.whole_pairs, _whole_pairs(base, matching))
+            later = _Round(
+                case, kept, audit.causes, base, tuple(runs), pinned.repeats.matching, whole_pairs
+            )
             rest = tuple(pin for pin in kept if pin not in work.needed)
             case.known_so_far(replace(audit, unresolved_pins=rest, no_fix_reason=""))
             return audit, later
-        why = "runs with everything pinned differ too" if pinned.matches is False else pinned.reason
+        if pinned.matches:
+            why = f"longer runs fail with {listed(failing)} pinned"
+        elif pinned.matches is None:
+            why = pinned.reason
+        else:
+            why = "runs with everything pinned differ too"
     why = f"{_still_differ(work.needed, base.divergence)}: {why}"
-    rest = tuple(pin for pin in found.pins if pin not in work.needed)
+    rest = tuple(pin for pin in current.pins if pin not in work.needed)
     return replace(_unresolved(case, audit, work, rest, why), no_fix_reason=why), None
 
 
-def _with_rest(found: _Round, audit: RunAudit, work: "_Work") -> RunAudit:
+def _with_rest(current: _Round, audit: RunAudit, work: "_Work") -> RunAudit:
     """Return ``audit`` with the divergence of a round for which no search is left."""
-    assert found.base.divergence is not None
-    rest = tuple(pin for pin in found.pins if pin not in work.needed)
-    why = _still_differ(work.needed, found.base.divergence)
+    assert current.base.divergence is not None
+    rest = tuple(pin for pin in current.pins if pin not in work.needed)
+    why = _still_differ(work.needed, current.base.divergence)
     why = f"{why}; no more than {LATER} divergences are searched for"
-    return replace(_unresolved(found.case, audit, work, rest, why), no_fix_reason=why)
+    return replace(_unresolved(current.case, audit, work, rest, why), no_fix_reason=why)
 
 
 def _still_differ(pins: Pins, divergence: Divergence) -> str:

@@ -43,6 +43,22 @@ class Found:
         return tuple(cause.pin for cause in self.causes or () if cause.necessary is False)
 
 
+@dataclass(frozen=True)
+class _LeftOut:
+    """How often runs differ without one of the pins. So many ``matching`` pairs with all pins
+    exclude that this is chance; None: more than can be made.
+    """
+
+    pin: str
+    repeats: Repeats
+    matching: int | None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether runs could be compared, but differ too rarely."""
+        return not self.repeats.problem and self.matching is None
+
+
 @dataclass
 class Finder:
     """Searches ``pins`` for those that are needed in addition to those ``known``.
@@ -145,12 +161,12 @@ class Finder:
         return answer.matches
 
     def _shown(self, needed: Pins) -> Experiment[tuple[Cause, ...] | None]:
-        """Leave out each pin by itself, in fresh runs: do they differ again, and often enough that
+        """Leave out each pin by itself, in new runs: do they differ again, and often enough that
         chance is excluded?
 
         At least as many pairs must match with all pins as the significance needs; None: they do
-        not. If the script fails without a pin, as a script without seeds does under op determinism,
-        it is unknown whether that pin is necessary.
+        not, or forked runs were rejected meanwhile. If the script fails without a pin, as a script
+        without seeds does under op determinism, it is unknown whether that pin is necessary.
         """
         level = CAUSE / len(needed)  # each pin is another chance to be wrong
         self._evidence = max(self._pairs, MORE)
@@ -163,42 +179,31 @@ class Finder:
             left_out = (yield from without) if matched else []
         if not matched or (forked and self.case.forks.wrong):
             return None
-        wanted = [matching for *_, matching in left_out if matching is not None]
-        if max(wanted, default=0) > self._evidence:
-            self._evidence = max(wanted)
+        most = max((one.matching or 0 for one in left_out), default=0)
+        if most > self._evidence:
+            self._evidence = most
             if not (yield from self.match_again(needed, CONFIRMED)):
                 return None
-        return tuple(
-            Cause(
-                _source_of(self.case, pin, repeats, self.base.divergence),
-                pin,
-                None if repeats.problem else matching is not None,
-            )
-            for pin, repeats, matching in left_out
-        )
+        return tuple(self._cause(one) for one in left_out)
 
-    def _leave_out(
-        self, needed: Pins, level: float
-    ) -> Experiment[list[tuple[str, Repeats, int | None]]]:
-        """Return each pin with the runs without it, and how many matching pairs exclude chance."""
-        left_out: list[tuple[str, Repeats, int | None]] = []
+    def _leave_out(self, needed: Pins, level: float) -> Experiment[list["_LeftOut"]]:
+        """Run without each pin in turn. It ends early if enough pins are doubtful, because then the
+        set worked by chance; or if forked runs are rejected, because then the search begins anew.
+        """
+        left_out: list[_LeftOut] = []
         forked = self.case.forks.usable()
         for pin in needed:
-            if forked and self.case.forks.wrong:  # the search begins anew
+            if forked and self.case.forks.wrong:
                 break
-            doubtful = [one for _, repeats, one in left_out if not repeats.problem].count(None)
-            if doubtful == DOUBTFUL:  # the set worked by chance: the rest is not tried
-                left_out.append((pin, Repeats(0, 0, 0), None))
+            if sum(one.doubtful for one in left_out) == DOUBTFUL:
+                left_out.append(_LeftOut(pin, Repeats(0, 0, 0), None))
                 continue
             others = [*self.known, *(other for other in needed if other != pin)]
-            left_out.append((pin, *(yield from self._without(others, pin, level))))
+            left_out.append((yield from self._without(others, pin, level)))
         return left_out
 
-    def _without(
-        self, others: Sequence[str], pin: str, level: float
-    ) -> Experiment[tuple[Repeats, int | None]]:
-        """Count how many pairs of runs differ without one pin, and how many matching pairs with it
-        exclude chance.
+    def _without(self, others: Sequence[str], pin: str, level: float) -> Experiment["_LeftOut"]:
+        """Run without one pin, until enough of the pairs differ.
 
         Where every pair of the unchanged program differed, and no set of pins has failed yet, a few
         pairs that all differ decide; the question of the search is one of them.
@@ -206,18 +211,26 @@ class Finder:
         if self._sure():
             found = yield from questions.repeats(self.case, others, pin, 0, FEW, ALWAYS)
             if found.differing == found.pairs == FEW:
-                return found, matches_for(found, ALWAYS)
+                return _LeftOut(pin, found, matches_for(found, ALWAYS))
         most = min(MOST_MATCHES, 2 * self.case.most)
         found = yield from questions.repeats(self.case, others, pin, FRESH, most, level)
-        return found, matches_for(found, level)
+        return _LeftOut(pin, found, matches_for(found, level))
+
+    def _cause(self, left_out: "_LeftOut") -> Cause:
+        """Return the cause that this pin covers, necessary or not."""
+        pin, repeats = left_out.pin, left_out.repeats
+        necessary = None if repeats.problem else left_out.matching is not None
+        return Cause(_source_of(self.case, pin, repeats, self.base.divergence), pin, necessary)
 
     def _sure(self) -> bool:
-        """Whether everything so far says that a pair differs always or never."""
+        """Whether a pair differs always or never, as far as is known: each pair of the unchanged
+        program differed, and no set of pins that the search found has failed.
+        """
         return self.base.differing == self.base.pairs and self._rounds == 1
 
     def match_again(self, needed: Pins, less: int = 0) -> Experiment[bool]:
-        """Whether as many pairs match as the causes need as evidence, ``less`` some that whole runs
-        will add.
+        """Whether as many new pairs match with these pins as the causes need as evidence; ``less``
+        of these pairs are left to whole runs.
         """
         pins = (*self.known, *needed)
         answer = yield from questions.matches(self.case, pins, self._evidence - less, FRESH)
