@@ -83,7 +83,7 @@ class Children:
         """
         deadline = time.monotonic() + _TRACKED
         while time.monotonic() < deadline:
-            left = [pid for pid in children_of_this_process() if pid not in self._running]
+            left = self._orphans()
             trackers = [pid for pid in left if _is_tracker(pid)]
             if not trackers:
                 return
@@ -95,9 +95,32 @@ class Children:
         """End adopted grandchildren that left their process group; this process is now their
         parent.
         """
-        for pid in children_of_this_process():
-            if pid not in self._running:
-                _signal(os.kill, pid)
+        for pid in self._orphans():
+            _signal(os.kill, pid)
+
+    def _orphans(self) -> List[int]:
+        """Return adopted grandchildren, without those that a running child has started, as far as
+        that can be seen.
+        """
+        return [
+            pid
+            for pid in children_of_this_process()
+            if pid not in self._running and not self._serves(pid)
+        ]
+
+    def _serves(self, pid: int) -> bool:
+        """Whether a process belongs to a running child: to its group or session, or it was started
+        with the name of its folder in the environment.
+        """
+        try:
+            if os.getpgid(pid) in self._running or os.getsid(pid) in self._running:
+                return True
+            with open("/proc/%d/environ" % pid, "rb") as file:
+                variables = file.read().split(b"\0")
+        except OSError:
+            return False
+        mark = protocol.TRIAL_VARIABLE + "="
+        return any(os.fsencode(mark + one.folder) in variables for one in self._running.values())
 
 
 def serve(commands: int, children: Children, begin: Callable[[str], bool]) -> bool:
