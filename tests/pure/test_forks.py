@@ -1,15 +1,17 @@
 """Which trials a nest of the user's program takes, and at which point it forks."""
 
 import dataclasses
+import time
 from types import SimpleNamespace
 
 import pytest
 from detaudit.commands.run.forks import NO_FORKS, Forks
-from detaudit.commands.run.nests import Nests
+from detaudit.commands.run.nests import Nests, ProgramNest, _Forked
 from detaudit.commands.run.program import Pace, Services, find
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
+from detaudit.execution.host import NestUnusable
 from detaudit_probes.protocol import Measures, Point, Settings
 
 CONDITION = Condition("tensorflow", "auto", "train.py", 1)
@@ -98,6 +100,19 @@ def test_addresses_select_the_nest():
     made = nests(KERAS)
     fixed = FORKED.with_settings(Settings(fixed_addresses=True))
     assert made.group(Trial(fixed, 0)) != made.group(Trial(FORKED, 0))
+
+
+def test_a_trial_that_has_not_begun_when_its_nest_is_ended_is_run_elsewhere(tmp_path):
+    """Another run of that nest has hung, so its pipe is closed."""
+    nest = object.__new__(ProgramNest)
+    nest._commands, nest._process = None, SimpleNamespace(poll=lambda: 0)
+    nest._forked = {tmp_path: _Forked(begins=time.monotonic() + 60, command=b"", limit=5.0)}
+    nest._finish = lambda folder, ended: ended
+    with pytest.raises(NestUnusable, match="was killed"):
+        nest.ended(tmp_path)
+    nest._forked[tmp_path].begins = 0.0
+    with pytest.raises(NestUnusable, match="was killed"):
+        nest.ended(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -99,9 +99,7 @@ class Children:
             _signal(os.kill, pid)
 
     def _orphans(self) -> List[int]:
-        """Return adopted grandchildren, without those that a running child has started, as far as
-        that can be seen.
-        """
+        """Return adopted grandchildren, without those that are known to serve a running child."""
         return [
             pid
             for pid in children_of_this_process()

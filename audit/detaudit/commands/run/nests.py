@@ -153,6 +153,22 @@ def _needs_start(trial: Trial, point: protocol.Point) -> bool:
     return bool(changed or sites or condition.unpinned or condition.settings.busy)
 
 
+@dataclass
+class _Forked:
+    """A trial that is forked from a nest: its ``command`` is sent when it ``begins``, and it may
+    run for ``limit`` seconds after that. Times are those of the monotonic clock.
+    """
+
+    begins: float
+    command: bytes
+    limit: float
+    sent: float | None = None
+
+    def is_late(self) -> bool:
+        """Whether its nest, which should have ended it by now, has not done so."""
+        return self.sent is not None and time.monotonic() > self.sent + self.limit + GRACE
+
+
 class ProgramNest(ProgramHost):
     """A process of the program that forks its trials."""
 
@@ -170,23 +186,35 @@ class ProgramNest(ProgramHost):
         self._known = known
         self._home = self._folder(NEST)
         self._hello: dict[str, Any] | None = None
-        self._waiting: dict[Path, tuple[float, bytes]] = {}  # by folder: when to begin, the command
-        self._limits: dict[Path, float] = {}
-        assert known.point is not None
-        pipe = self._home / COMMANDS
-        os.mkfifo(pipe, 0o600)
-        # For reading too, so that opening it waits for nobody
-        self._commands = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
-        plan = {"module": known.point.module, "commands": str(pipe)}
-        write_json(self._home / protocol.NEST_FILE, plan)
-        view = View(program.root)
-        if services.sandboxed is not None:
-            view = services.sandboxed.sandbox.view(self._home, Start())
+        self._forked: dict[Path, _Forked] = {}  # by folder
+        self._commands = self._open_pipe()
         variables = self._variables(self._home, None)
         del variables[protocol.TRIAL_VARIABLE]
         self._launched = {**variables, protocol.NEST_VARIABLE: str(self._home)}
-        launch = {
-            "command": program.command(interpreter.path, view.root),
+        launch = self._launch(fixed_addresses)
+        self._save(self._home, launch)
+        self._start(self._home, launch)
+
+    def _open_pipe(self) -> int | None:
+        """Tell the nest where to fork, and from which pipe to read its commands; return the
+        engine's end of it, which is None once it is closed.
+        """
+        assert self._known.point is not None
+        pipe = self._home / COMMANDS
+        os.mkfifo(pipe, 0o600)
+        plan = {"module": self._known.point.module, "commands": str(pipe)}
+        write_json(self._home / protocol.NEST_FILE, plan)
+        # For reading too, so that opening it waits for nobody
+        return os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+
+    def _launch(self, fixed_addresses: bool) -> dict[str, Any]:
+        """Return how to start the program as a nest."""
+        program, sandboxed = self.program, self.services.sandboxed
+        view = View(program.root)
+        if sandboxed is not None:
+            view = sandboxed.sandbox.view(self._home, Start())
+        return {
+            "command": program.command(self.interpreter.path, view.root),
             "cwd": str(program.cwd),
             "environment": self._launched,
             "timeout": None,
@@ -195,8 +223,6 @@ class ProgramNest(ProgramHost):
             "burners": 0,
             "wait": 0.0,
         }
-        self._save(self._home, launch)
-        self._start(self._home, launch)
 
     def answered(self) -> bool:
         path = self._home / protocol.HELLO_FILE
@@ -236,16 +262,15 @@ class ProgramNest(ProgramHost):
         launch = self._prepare(request, folder, self._view(folder), None)
         self._save(folder, launch)
         self._give_earlier_output(folder)
-        limit = self._known.limit(request.orders.stop_steps)
-        self._limits[folder] = min(limit, request.timeout)
+        limit = min(self._known.limit(request.orders.stop_steps), request.timeout)
         command = {
             "folder": str(folder),
-            "limit": self._limits[folder],
+            "limit": limit,
             "environment": self._changes(launch["environment"]),
             "mounts": launch["mounts"],
         }
-        begins = time.monotonic() + launch["wait"]
-        self._waiting[folder] = begins, json.dumps(command).encode() + b"\n"
+        line = json.dumps(command).encode() + b"\n"
+        self._forked[folder] = _Forked(time.monotonic() + launch["wait"], line, limit)
         self._begin_due()
         return folder
 
@@ -274,24 +299,24 @@ class ProgramNest(ProgramHost):
                 later.write(earlier.read(size))
 
     def _begin_due(self) -> None:
+        """Send the commands of the trials that should begin by now, unless the nest is ended."""
+        if self._commands is None:
+            return
         now = time.monotonic()
-        for folder, (begins, command) in list(self._waiting.items()):
-            if now >= begins:
-                del self._waiting[folder]
-                self._limits[folder] += now
+        for forked in self._forked.values():
+            if forked.sent is None and now >= forked.begins:
+                forked.sent = now
                 with contextlib.suppress(BlockingIOError):  # it reads nothing: the trial is late
-                    os.write(self._commands, command)
+                    os.write(self._commands, forked.command)
 
     def ended(self, folder: Path) -> Ended | None:
         self._begin_due()
-        if folder in self._waiting:
-            return None
         ended = Ended.read(folder)
         if ended is None:
             if self._gone():
                 self._finish(folder, Ended())
                 raise NestUnusable("the process that forks its runs was killed")
-            if time.monotonic() > self._limits[folder] + GRACE:
+            if self._forked[folder].is_late():
                 self.interrupt()
                 self._finish(folder, Ended())
                 raise NestUnusable("a run forked from it did not end in time")
