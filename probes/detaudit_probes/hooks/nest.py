@@ -52,14 +52,7 @@ class _Nest:
         """Fork here, if this is the point; only children return."""
         if point.module != self._plan["module"]:
             return
-        others = os.path.exists(os.path.join(self._folder, PROCESSES_FILE))
-        obstacle = point.obstacle or ("it starts a process" if others else "")
-        flush()
-        printed = [os.fstat(descriptor).st_size for descriptor in (1, 2)]
-        hello = {"obstacle": obstacle, "kept": dict(point.kept), "printed": printed}
-        write_json(os.path.join(self._folder, HELLO_FILE), hello)
-        if obstacle:
-            os._exit(0)
+        self._say_hello(point)
         self._hooks.remove()
         kept = [_keep(name) for name, _ in point.kept]
         changed = {
@@ -76,8 +69,21 @@ class _Nest:
         except BaseException:
             fault(command["folder"])
 
+    def _say_hello(self, point: Point) -> None:
+        """Tell the engine that the point is reached. If something is in the way of a fork, tell it
+        that, and end.
+        """
+        others = os.path.exists(os.path.join(self._folder, PROCESSES_FILE))
+        obstacle = point.obstacle or ("it starts a process" if others else "")
+        flush()
+        printed = [os.fstat(descriptor).st_size for descriptor in (1, 2)]
+        hello = {"obstacle": obstacle, "kept": dict(point.kept), "printed": printed}
+        write_json(os.path.join(self._folder, HELLO_FILE), hello)
+        if obstacle:
+            os._exit(0)
+
     def _serve(self) -> Dict[str, Any]:
-        """Return, in each child, its command."""
+        """Fork a child for each command. Only children return: each its own command."""
         commands = os.open(self._plan["commands"], os.O_RDONLY)
         children.adopt_orphans()
         self._pid = os.getpid()

@@ -60,8 +60,9 @@ class Points:
         if self._outermost in sys.modules:
             return
         self._outermost = name
-        now = states()
-        self._kept |= {one for one in now if self._untouched.get(one, now[one]) != now[one]}
+        for generator, state in states().items():
+            if self._untouched.get(generator, state) != state:  # the program's lines have used it
+                self._kept.add(generator)
 
     def _ended(self, name: str) -> None:
         if name != self._outermost:

@@ -7,7 +7,7 @@ from detaudit.commands.run.findings import Observer
 from detaudit.commands.run.repeat import Answer, ask, compare_ends
 from detaudit.commands.run.search import Pins
 from detaudit.core.condition import Trial
-from detaudit.core.divergence import Divergence, Incomparable
+from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 
 #: Pins that may break a script: if it fails with all of them together, these are left out one by
@@ -65,25 +65,23 @@ def _matches(case: Case, pins: Pins, pairs: int) -> Experiment[Answer]:
 
 
 def observe(case: Case, pins: Pins) -> Experiment[Observer]:
-    """With all pins, do unrecorded runs end with the bits of recorded ones? One that does not is
-    run again.
+    """With all pins, do unrecorded runs end with the bits of recorded ones? If they do not, this is
+    tried again.
     """
     condition = case.short(case.pinned(pins))
-    compared = []
-    for number in range(OBSERVED):
-        recorded, unrecorded = (
-            Trial(condition, number),
-            Trial(condition.with_orders(record=False), number),
-        )
+    differed = 0
+    compared: Comparison | None = None
+    while differed < OBSERVED and (compared is None or isinstance(compared, Divergence)):
+        recorded = Trial(condition, differed)
+        unrecorded = Trial(condition.with_orders(record=False), differed)
         found = yield [recorded, unrecorded]
-        compared.append(compare_ends(found[recorded], found[unrecorded]))
-        if not isinstance(compared[-1], Divergence):
-            break
-    if isinstance(compared[-1], Incomparable):
+        compared = compare_ends(found[recorded], found[unrecorded])
+        differed += isinstance(compared, Divergence)
+    if isinstance(compared, Incomparable):
         return Observer(None, "an unrecorded run could not be compared")
-    if isinstance(compared[-1], Divergence):
+    if differed == OBSERVED:
         return Observer(False, "with everything pinned, recorded and unrecorded runs differ")
-    if len(compared) > 1:
+    if differed:
         return Observer(
             None,
             "with everything pinned, recorded and unrecorded runs differed once, and matched when repeated",

@@ -45,17 +45,16 @@ def within(done: Sequence[Finished], steps: int) -> bool:
 
 
 def _shown(divergence: Divergence, left: Trace | None, right: Trace | None) -> int | None:
-    """Return how many steps have ended once a divergence shows: its own, or the one that follows an
-    observation that is made once. None if that is unknown, or no step follows.
+    """Return how many steps a run must make to show a divergence: those up to its own step; or up
+    to the step that follows it, if it belongs to none. None if that is unknown, or no step follows.
     """
     if divergence.step is not None:
         return divergence.step + 1
     if left is None or right is None or divergence.kind == "missing":
         return None
     sequence = place(left, aligned(left, right), divergence)
-    before = [
-        int(np.max(table.step[table.sequence < sequence], initial=-1)) + 1
-        for table in left.step_tables
-    ]
-    steps = max(before, default=0)
-    return 1 + steps if steps < left.measures.steps else None
+    last = -1  # the last step before it
+    for table in left.step_tables:
+        last = int(np.max(table.step[table.sequence < sequence], initial=last))
+    following = last + 1
+    return following + 1 if following < left.measures.steps else None
