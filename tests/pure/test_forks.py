@@ -102,6 +102,13 @@ def test_addresses_select_the_nest():
     assert made.group(Trial(fixed, 0)) != made.group(Trial(FORKED, 0))
 
 
+def test_an_audit_without_forks_leaves_nothing_to_the_next_one():
+    """``NO_FORKS`` is shared by all of them."""
+    assert not NO_FORKS.usable()
+    NO_FORKS.reject("whole runs do not match")
+    assert not NO_FORKS.note() and not NO_FORKS.wrong
+
+
 def test_a_trial_that_has_not_begun_when_its_nest_is_ended_is_run_elsewhere(tmp_path):
     """Another run of that nest has hung, so its pipe is closed."""
     nest = object.__new__(ProgramNest)

@@ -30,12 +30,13 @@ class Forks:
 
     def drop(self, reason: str) -> None:
         """Run such trials in fresh processes from now on. The first ``reason`` is reported."""
-        self._reason = self._reason or reason
+        if self._allowed:
+            self._reason = self._reason or reason
 
     def reject(self, reason: str) -> None:
         """Drop them, and do not count what they have answered."""
         self.drop(reason)
-        self.wrong = True
+        self.wrong = self._allowed
 
     def use(self) -> None:
         """Note that a trial is forked."""
