@@ -175,8 +175,9 @@ def test_the_live_line_fits_the_terminal_whatever_the_phase_is_called():
 def test_how_long_a_run_takes_is_said_as_minutes():
     forecast = predict(3, search=True, timed=False)
     assert forecast.announcement("train.py") == (
-        "Running train.py 15 times if its runs match. If they differ, the search for the cause takes "
-        "about 10 runs, and 32 that are ended where they differ (more if they differ rarely)"
+        "Running train.py 15 times if its runs match. If they differ, finding the cause takes about "
+        "10 whole runs and 32 short ones, which end where the difference shows (more if runs differ "
+        "rarely)"
     )
     length = Length(4.0, 15.0, 30)
     assert forecast.estimate(length, 2) == (

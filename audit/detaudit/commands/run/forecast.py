@@ -66,9 +66,9 @@ class Forecast:
         if not self.short:
             return f"Running {title} {self.matching} times to see whether its runs match"
         return (
-            f"Running {title} {self.matching} times if its runs match. If they differ, the search "
-            f"for the cause takes about {self.whole} runs, and {self.short} that are ended where "
-            f"they differ (more if they differ rarely)"
+            f"Running {title} {self.matching} times if its runs match. If they differ, finding the "
+            f"cause takes about {self.whole} whole runs and {self.short} short ones, which end where "
+            f"the difference shows (more if runs differ rarely)"
         )
 
     def estimate(self, length: Length, jobs: int) -> str:
