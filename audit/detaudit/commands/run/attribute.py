@@ -61,7 +61,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
         )
     case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: runs with everything pinned"))
-    often = pairs_for(base) if _differs_always(base) else max(pairs_for(base), matching)
+    often = pairs_for(base) if base.differs_always else max(pairs_for(base), matching)
     pinned, pins, invalid = yield from work.of(control(case, pins, often))
     work.note_incompatible(invalid)
     audit = replace(audit, pinned=pinned.repeats)
@@ -86,7 +86,7 @@ def _forks_for(case: Case, base: Repeats) -> Forks:
     """Return the forks that the search may use. They share what was drawn before the fork, but a
     rare difference needs independent runs.
     """
-    return case.forks if _differs_always(base) else NO_FORKS
+    return case.forks if base.differs_always else NO_FORKS
 
 
 def _of_unchanged(audit: RunAudit) -> Repeats:
@@ -136,11 +136,7 @@ def _whole_pairs(base: Repeats, matching: int) -> int:
     """Return how many whole pairs must match, if ``matching`` pairs exclude that the differing ones
     of ``base`` are chance.
     """
-    return CONFIRMED if _differs_always(base) else matching
-
-
-def _differs_always(base: Repeats) -> bool:
-    return base.differing == base.pairs
+    return CONFIRMED if base.differs_always else matching
 
 
 def _pins_of(causes: Sequence[Cause]) -> Pins:
@@ -292,7 +288,7 @@ def _later(
     )
     base = counted(runs)
     assert base.divergence is not None
-    case.emit(Phase(f"Runs with these pins differ later, {_place(base.divergence)}"))
+    case.emit(Phase(f"Runs with these pins differ later, {place(base.divergence)}"))
     case = replace(case, forks=_forks_for(case, base))
     matching = matches_for(base)
     if matching is None:
@@ -329,10 +325,11 @@ def _with_rest(current: _Round, audit: RunAudit, work: "_Work") -> RunAudit:
 
 
 def _still_differ(pins: Pins, divergence: Divergence) -> str:
-    return f"with {listed(pins)} pinned, runs still differ, {_place(divergence)}"
+    return f"with {listed(pins)} pinned, runs still differ, {place(divergence)}"
 
 
-def _place(divergence: Divergence) -> str:
+def place(divergence: Divergence) -> str:
+    """Return where two runs differ first, as part of a sentence."""
     step = "" if divergence.step is None else f", step {divergence.step}"
     return f"first at {divergence.stage}{step}: {divergence.name}"
 

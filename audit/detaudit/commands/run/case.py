@@ -28,8 +28,8 @@ class Case:
     requested; of a condition that differs rarely, at most ``most`` pairs are run. ``search`` says
     whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
     are made at a time, ``spent`` the seconds since the audit began, of the
-    ``budget`` that the user allows. A trial of the search ends
-    after ``cut`` steps (None: at the program's own end), and may be one of ``forks``.
+    ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
+    program's own end), and may be one of ``forks``.
     """
 
     program: Program

@@ -226,7 +226,7 @@ class Finder:
         """Whether a pair differs always or never, as far as is known: each pair of the unchanged
         program differed, and no set of pins that the search found has failed.
         """
-        return self.base.differing == self.base.pairs and self._rounds == 1
+        return self.base.differs_always and self._rounds == 1
 
     def match_again(self, needed: Pins, less: int = 0) -> Experiment[bool]:
         """Whether as many new pairs match with these pins as the causes need as evidence; ``less``

@@ -30,6 +30,11 @@ class Repeats:
     def pairs(self) -> int:
         return self.matching + self.differing
 
+    @property
+    def differs_always(self) -> bool:
+        """Whether every pair differs."""
+        return self.differing == self.pairs
+
 
 @dataclass(frozen=True)
 class Site:

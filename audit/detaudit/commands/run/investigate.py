@@ -212,9 +212,8 @@ def _repeat(
 
 
 def _early_notice(divergence: Divergence, search: bool) -> str:
-    step = "" if divergence.step is None else f", step {divergence.step}"
     then = " Searching for the cause." if search else ""
-    return f"Two runs differ, first at {divergence.stage}{step}: {divergence.name}.{then}"
+    return f"Two runs differ, {attribute.place(divergence)}.{then}"
 
 
 def _pairs_for(seconds: float) -> int:
@@ -342,8 +341,8 @@ def _repeated(
     First in a short pair, whose tensors are kept. If it does not differ, that says nothing about
     whole runs: these are repeated then.
     """
-    short = replace(case, cut=cut.behind(runs))
-    trials = pair(short.short(case.unpinned).with_orders(keep_from=0), 0)
+    ended_early = replace(case, cut=cut.behind(runs)).short(case.unpinned)
+    trials = pair(ended_early.with_orders(keep_from=0), 0)
     found = yield list(trials)
     kept = [found[trial] for trial in trials]
     idle = any(map(stands_still, kept))  # such as a warm-up, in which no weight changes

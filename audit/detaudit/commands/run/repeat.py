@@ -160,7 +160,7 @@ def pairs_for(repeats: Repeats) -> int:
     If every unpinned pair differed, one; else as many as exclude chance at 95 %. The findings of
     the search are confirmed afterwards with more runs.
     """
-    if repeats.differing == repeats.pairs:
+    if repeats.differs_always:
         return 1
     return pairs_needed(max(repeats.differing, 1) / (repeats.pairs + 1))
 
