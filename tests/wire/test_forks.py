@@ -297,7 +297,9 @@ def test_a_child_enters_a_view_of_its_own_over_what_its_nest_has_written(tmp_pat
             overlay.view_over(ours / "trial", ours / "nest").plan,
         ]
         (ours / "plans.json").write_text(json.dumps(plans))
-        guest = Path(detaudit_probes.__file__).parent.parent
+        # An ordinary user may not enter the folder that this checkout lies in.
+        guest = Path(place, "guest")
+        shutil.copytree(Path(detaudit_probes.__file__).parent, guest / "detaudit_probes")
         owner = 65534 if user == "ordinary" else os.getuid()
         for path in [Path(place), *Path(place).rglob("*")]:
             os.chown(path, owner, owner)
