@@ -110,6 +110,7 @@ TRIAL_VARIABLE, NEST_VARIABLE = "_DETAUDIT_TRIAL", "_DETAUDIT_NEST"
 MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
+STOP_FILE = "stop"  # put there by the engine: the program is ended at the end of a step
 EVENTS_FILE = "events.json"  # the operations that the requested step executed, replay by replay
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
@@ -220,6 +221,8 @@ class Orders(NamedTuple):
     stop_steps: Optional[int] = None  # steps after which the program is ended
     # Seconds after which it is ended, at the end of the current step
     stop_seconds: Optional[float] = None
+    # Whether it is ended too once it differs from the other run of its pair
+    stop_differing: bool = False
     placebo: Optional[str] = None  # id of a placebo that is applied in the child
     # replaying operations of the catalogue
     operations: Optional[str] = None  # names of entries, separated by commas

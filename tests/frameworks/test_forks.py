@@ -74,6 +74,26 @@ def test_an_unpinned_forked_run_draws_for_itself_and_a_pinned_one_has_the_bits_o
     assert state_of(audit.root) == before
 
 
+LONG = """
+import keras, numpy as np
+x, y = np.ones((8, 2)), np.ones((8, 1))
+model = keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.fit(x, y, batch_size=1, epochs=50, verbose=0)
+"""
+
+
+@pytest.mark.parametrize("how", slow_but_for(["fresh"], ["fresh", "forked"]))
+def test_a_pair_that_differs_is_ended_and_one_that_matches_is_not(audited, how):
+    audit = audited(LONG)
+    run = getattr(audit, how)
+    one, other = run(runs=2, stop_differing=True)
+    assert not same(one, other) and one.outcome.completed and other.outcome.completed
+    assert all(0 < ended.trace.measures.stopped < 400 for ended in (one, other))
+    one, other = run(*SCRIPT_PINS, runs=2, stop_differing=True)
+    assert same(one, other) and one.trace.steps() == other.trace.steps() == 400
+
+
 SEEDED = {
     "behind the imports": ("", "keras.utils.set_random_seed(3)"),
     "before them": ("random.seed(3)", "np.random.seed(3); tf.random.set_seed(3)"),

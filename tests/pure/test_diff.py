@@ -128,6 +128,17 @@ def test_one_edit_is_found_at_its_place(fresh_folder, pair, mirrored):
     assert (replace(found, distance=None) if isinstance(found, Divergence) else found) == expected
 
 
+@given(edited(), st.data())
+def test_traces_that_differ_so_far_differ_in_the_end(fresh_folder, pair, data):
+    so_far = []
+    for acts in pair:
+        folder = fresh_folder()
+        begin(folder, acts[: data.draw(st.integers(0, len(acts)))])
+        so_far.append(trace.read(folder))
+    if divergence.differ_so_far(*so_far):
+        assert isinstance(compared(fresh_folder, *pair), Divergence)
+
+
 @given(st.data())
 def test_one_flipped_bit_is_found_at_exactly_its_cell(fresh_folder, data):
     steps = data.draw(st.integers(1, 5))

@@ -19,8 +19,13 @@ FORKED = CONDITION.with_orders(forked=True)
 TENSORFLOW, KERAS = Point("tensorflow", 1), Point("keras", 2)
 
 
-def finished(*points: Point, condition: Condition = CONDITION, seconds: float = 5.0) -> Finished:
-    trace = SimpleNamespace(measures=Measures(points=points))
+def finished(
+    *points: Point,
+    condition: Condition = CONDITION,
+    seconds: float = 5.0,
+    stopped: int | None = None,
+) -> Finished:
+    trace = SimpleNamespace(measures=Measures(points=points, stopped=stopped))
     return Finished(Trial(condition, 0), 1, Outcome(COMPLETED, seconds=seconds), trace)
 
 
@@ -67,6 +72,9 @@ def test_how_long_a_forked_run_may_take_depends_on_where_it_is_ended():
     short = CONDITION.with_orders(stop_steps=2)
     made.learn(finished(condition=short, seconds=8.0))
     made.learn(finished(condition=short, seconds=10.0))
+    assert made.known.limit(2) == 3 * 10.0 + 5.0
+    ended = finished(condition=short.stops_differing(), seconds=30.0, stopped=1)
+    made.learn(ended)  # it differed
     assert made.known.limit(2) == 3 * 10.0 + 5.0
     assert made.known.limit(20) == 3 * 3600.0 + 5.0
     assert made.known.start_limit == 3 * 10.0 + 5.0

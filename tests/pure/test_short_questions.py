@@ -59,6 +59,18 @@ def test_a_difference_in_the_first_step_is_searched_for_in_two_steps(world):
     assert len(whole(bench)) == 8
 
 
+def test_only_pairs_of_which_nothing_else_is_asked_end_once_they_differ(world):
+    """The first runs show where they differ, others by how much, or which lines draw."""
+    _, bench, _ = world(behave=differs_at(8))
+    for trial in runs_of(bench):
+        orders = trial.condition.orders
+        first = not trial.condition.pins and not orders.version and not orders.stop_steps
+        if first or orders.spy or orders.keep_from is not None:
+            assert not orders.stop_differing
+        elif orders.record:
+            assert orders.stop_differing
+
+
 def test_a_difference_in_the_last_step_is_searched_for_in_whole_runs(world):
     audit, bench, _ = world(behave=differs_at(STEPS - 1))
     assert causes(audit) == {"python-random": True} and audit.fix.verified

@@ -87,6 +87,12 @@ class Condition:
         """Return the condition with these orders. Raises ValueError for an unknown one."""
         return replace(self, orders=self.orders._replace(**orders))
 
+    def stops_differing(self) -> "Condition":
+        """Return the condition for pairs of which only one thing matters: whether they match. Two
+        runs that differ are ended, if the program makes steps.
+        """
+        return self.with_orders(stop_differing=True)
+
     def with_environment(self, environment: Mapping[str, str | None]) -> "Condition":
         return replace(self, environment=items(with_variables(dict(self.environment), environment)))
 
@@ -145,6 +151,11 @@ class Trial:
     @property
     def side(self) -> int:
         return self.draw % 2
+
+    @property
+    def other(self) -> "Trial":
+        """The other trial of its pair."""
+        return Trial(self.condition, self.draw ^ 1)
 
     def environment(self) -> dict[str, str | None]:
         """Return the variables of this trial, with ``{draw}`` filled in (1 and up, because 0 turns

@@ -71,6 +71,18 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
     return Match(count) if count else Incomparable("nothing was observed")
 
 
+def differ_so_far(left: Trace, right: Trace) -> bool:
+    """Whether two traces that may not be complete differ in a step that both contain; then
+    :func:`compare` will find a divergence.
+    """
+    others = {table.name: table for table in right.step_tables}
+    both = [(table, others[table.name]) for table in left.step_tables if table.name in others]
+    return any(
+        one.columns == other.columns and _first_row_of(one, other) is not None
+        for one, other in both
+    )
+
+
 def aligned(left: Trace, right: Trace) -> Trace:
     """Return ``right`` with the names of ``left``: see :func:`renamed`."""
     names = renamed(left, right)

@@ -16,6 +16,7 @@ from detaudit.core.events import Emit, TrialEnded
 from detaudit.core.experiment import Asking, Finished, Found
 from detaudit.core.outcome import UNSTARTED, Ended, Outcome, of_child
 from detaudit.errors import EnvironmentUnusable
+from detaudit.execution.differing import Differing
 from detaudit.execution.host import (
     Hello,
     Host,
@@ -71,6 +72,7 @@ class Runner:
         self._began = time.monotonic()
         self._queue: list[Trial] = []
         self._running: list[_Running] = []
+        self._differing = Differing()
         self._spent = False
 
     def run(
@@ -181,6 +183,7 @@ class Runner:
             if ended is not None:
                 self._running.remove(run)
                 self._collect(run, ended)
+        self._differing.stop({run.trial: run.folder for run in self._running}, self.finished)
         self._start()
         time.sleep(0.01)
 

@@ -23,12 +23,13 @@ from detaudit_probes.hooks import streams
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.threads import Threads
 from detaudit_probes.ops.frameworks.step import Pinpoint
-from detaudit_probes.protocol import BESIDE, SAVED, Point
+from detaudit_probes.protocol import BESIDE, SAVED, STOP_FILE, Point
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.on_device import OnCard
 from detaudit_probes.recording.trace import Taken, TraceWriter
 
-_clock = time.perf_counter  # taken at import, before a pin can replace it
+# Taken at import, before a pin or the script can replace them
+_clock, _exists = time.perf_counter, os.path.exists
 AT_THE_END = "at the end"
 #: Batches that the script has loaded itself and that a later step may still use; fewer if bytes are
 #: kept.
@@ -41,6 +42,7 @@ MOST_READ = 256 << 20
 #: An optimizer's state of more bytes than this is read in every ``SPARED``-th step only: if it
 #: differs, the weights differ in the next step.
 LARGE_STATE, SPARED = 4 << 20, 16
+LOOK_SECONDS = 0.1  # between two looks whether the engine ends this run
 
 
 class Loaded:
@@ -94,6 +96,8 @@ class Recorder:
         self._first: Dict[Tuple[str, bool], int] = {}
         self._backend = ""  # of the first variable
         self.moved = bool(before.moved)  # whether a weight has changed
+        self._stop_file = os.path.join(session.folder, STOP_FILE)
+        self._next_look = self.began
         self._unread: List[Tuple[str, str, Any, Any]] = []  # variables without a value so far
         digests = trace.earlier.get("digests", {})
         self._saved: Dict[str, str] = {name: digests[SAVED + name] for name in before.saved}
@@ -434,13 +438,24 @@ class Recorder:
 
     def _stop_where_asked(self) -> None:
         steps, seconds = self.session.orders.stop_steps, self.session.orders.stop_seconds
-        if (steps is not None and self.steps >= steps) or (
-            seconds is not None and _clock() - self.began >= seconds
+        if (
+            (steps is not None and self.steps >= steps)
+            or (seconds is not None and _clock() - self.began >= seconds)
+            or self._differs()
         ):
             self.trace.measure(stopped=self.steps)
             self.ending()
             streams.flush()
             os._exit(0)
+
+    def _differs(self) -> bool:
+        """Whether the engine has seen that this run differs from the other one of its pair. A run
+        that has not changed a weight yet goes on: it would seem to train nothing.
+        """
+        if not (self.session.orders.stop_differing and self.moved) or _clock() < self._next_look:
+            return False
+        self._next_look = _clock() + LOOK_SECONDS
+        return _exists(self._stop_file)
 
     # The end --------------------------------------------------------------------------------------
 

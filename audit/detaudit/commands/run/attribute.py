@@ -250,7 +250,7 @@ class _WholeRuns:
     """
 
     def __init__(self, case: Case, pins: Pins, pairs: int) -> None:
-        self.condition, self._pairs = case.pinned(pins), pairs
+        self.condition, self._pairs = case.pinned(pins).stops_differing(), pairs
         self._answer: Answer | None = None
 
     @property

@@ -154,7 +154,8 @@ def _of_hash_seed(
 
     Expressions that are visibly sets are tried first, then those that may be sets too.
     """
-    pinned = case.short(case.pinned([one.pin for one in causes if one is not cause]))
+    others = [one.pin for one in causes if one is not cause]
+    pinned = case.short(case.pinned(others)).stops_differing()
     texts = _texts(case)
     found = _candidates(texts)[:MOST_CANDIDATES]
 

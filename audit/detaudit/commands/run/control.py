@@ -6,7 +6,7 @@ from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Observer
 from detaudit.commands.run.repeat import Answer, ask, compare_ends
 from detaudit.commands.run.search import Pins
-from detaudit.core.condition import Trial
+from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 
@@ -61,14 +61,18 @@ def control(case: Case, pins: Pins, pairs: int) -> Experiment[tuple[Answer, Pins
 
 
 def _matches(case: Case, pins: Pins, pairs: int) -> Experiment[Answer]:
-    return (yield from ask(case.short(case.pinned(pins)), pairs))
+    return (yield from ask(_short(case, pins), pairs))
+
+
+def _short(case: Case, pins: Pins) -> Condition:
+    return case.short(case.pinned(pins)).stops_differing()
 
 
 def observe(case: Case, pins: Pins) -> Experiment[Observer]:
     """With all pins, do unrecorded runs end with the bits of recorded ones? If they do not, this is
     tried again.
     """
-    condition = case.short(case.pinned(pins))
+    condition = _short(case, pins)
     differed = 0
     compared: Comparison | None = None
     while differed < OBSERVED and (compared is None or isinstance(compared, Divergence)):

@@ -115,7 +115,9 @@ class Nests:
         if trace is None or finished.trial.condition.orders.forked:
             return
         steps, known = finished.trial.condition.orders.stop_steps, self.known.seconds
-        known[steps] = max(known.get(steps, 0.0), finished.outcome.seconds)
+        # Not of a run that was ended because it differs
+        if trace.measures.stopped in (None, steps):
+            known[steps] = max(known.get(steps, 0.0), finished.outcome.seconds)
         if self.known.point is None and finished.trial.condition.orders.record:
             self._choose(trace.measures.points)
 
