@@ -3,7 +3,8 @@
 
 Every script of the corpus is audited in a folder of its own, under each isolation, with
 ``--no-search --pairs 1``; the folder's bytes, modes and times of change are compared before and
-after. ``--whole`` audits to the end instead. ``--kills N`` kills audits of a script that spoils its
+after. ``--whole`` audits to the end instead, and with ``--halfway`` once more, killed with SIGKILL
+after half of that time. ``--kills N`` kills audits of a script that spoils its
 folder and starts a daemon, with SIGKILL at random moments; ``in-place`` is compared after the next
 start, which restores. Processes and folders that are left are counted. ``--signals N`` sends each
 of SIGTERM and SIGHUP to as many, twice within a second, and looks for the report. Resumable with
@@ -59,28 +60,41 @@ def command(kind: str, *options: str) -> list[str]:
     return [sys.executable, "-m", "detaudit", "run", "--isolation", kind, *options]
 
 
-def audit(case: str, kind: str, whole: bool) -> dict:
-    """What one audit of a script of the corpus has changed in its folder."""
+def audit(case: str, kind: str, whole: bool, killed_after: float | None = None) -> dict:
+    """What one audit of a script of the corpus has changed in its folder; if it is killed, after
+    the next start.
+    """
     planted = corpus.load(case)
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "project"
         shutil.copytree(corpus.CORPUS / case, folder)
+        own = {**os.environ, "XDG_STATE_HOME": f"{home}/state", "TMPDIR": home}
         before, began = state_of(folder), time.monotonic()
         how = () if whole else ("--no-search", "--pairs", "1")
         target = ("-m", planted["module"]) if planted["module"] else ("train.py",)
-        ran = subprocess.run(
+        ran = subprocess.Popen(
             command(kind, "--no-cost", *how, *target, *planted["arguments"]),
             cwd=folder,
-            capture_output=True,
-            check=False,
+            env=own,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            ran.wait(killed_after)
+        seconds = time.monotonic() - began
+        if killed_after is not None:
+            ran.kill()
+            ran.wait()
+            subprocess.run([sys.executable, "-c", CLEAR], env=own, capture_output=True, check=True)
         return {
             "case": case,
             "kind": kind,
             "whole": whole,
+            "halfway": killed_after is not None,
             "changed": changed(before, folder),
+            "processes": len(survivors(home)),
             "exit": ran.returncode,
-            "seconds": round(time.monotonic() - began, 1),
+            "seconds": round(seconds, 1),
         }
 
 
@@ -200,6 +214,7 @@ def main() -> int:
     parser.add_argument("--signals", type=int, default=0)
     parser.add_argument("--longest", type=float, default=5.0, help="seconds until the latest kill")
     parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--halfway", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--out", type=Path, default=Path("folder.jsonl"))
     options = parser.parse_args()
@@ -216,7 +231,10 @@ def main() -> int:
                 options.only and case.partition("/")[2] not in options.only
             ):
                 continue
-            report(options.out, audit(case, kind, options.whole))
+            row = audit(case, kind, options.whole)
+            report(options.out, row)
+            if options.halfway:
+                report(options.out, audit(case, kind, options.whole, row["seconds"] / 2))
         for number in range(options.kills):
             if (number, kind, None) not in present:
                 report(options.out, kill(kind, number, options.longest))
