@@ -65,7 +65,7 @@ class Audited:
         """Runs that may be forked; a fresh one has shown where, as in an audit."""
         if not self.runner.finished:
             self.fresh()
-        self.forks.usable()
+        self.forks.want()
         return self._run(pins, range(first, first + runs), {**orders, "forked": True})
 
     def _run(

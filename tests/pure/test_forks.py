@@ -43,7 +43,7 @@ def test_it_forks_at_the_last_point_where_nothing_is_in_the_way():
 
 def test_if_something_is_in_the_way_at_every_point_the_first_one_is_reported():
     made = nests(TENSORFLOW._replace(obstacle="it starts a thread"))
-    assert not made.takes(Trial(FORKED, 0)) and not made.forks.usable()
+    assert not made.takes(Trial(FORKED, 0)) and not made.forks.want()
     assert made.forks.note() == (
         "each run of the search started the script from its first line, because it starts a thread "
         "before its import of tensorflow has ended"
@@ -54,7 +54,7 @@ def test_only_a_fresh_recorded_run_shows_where_to_fork():
     made = Nests(None, Forks())
     made.learn(finished(KERAS, condition=FORKED))
     made.learn(finished(condition=CONDITION.with_orders(record=False)))
-    assert not made.takes(Trial(FORKED, 0)) and made.forks.usable()
+    assert not made.takes(Trial(FORKED, 0)) and made.forks.usable
     made.learn(finished(KERAS))
     assert made.takes(Trial(FORKED, 0)) and not made.takes(Trial(CONDITION, 0))
 
@@ -95,7 +95,7 @@ NEEDS_START = {
 def test_a_trial_that_needs_a_new_process_gets_one(name):
     made = nests(KERAS)
     assert not made.takes(Trial(NEEDS_START[name], 0))
-    assert made.forks.usable() and not made.forks.note()
+    assert made.forks.usable and not made.forks.note()
 
 
 def test_seeds_that_were_set_before_the_point_are_seen_by_fresh_runs_only():
@@ -112,9 +112,9 @@ def test_addresses_select_the_nest():
 
 def test_an_audit_without_forks_leaves_nothing_to_the_next_one():
     """``NO_FORKS`` is shared by all of them."""
-    assert not NO_FORKS.usable()
+    assert not NO_FORKS.usable
     NO_FORKS.reject("whole runs do not match")
-    assert not NO_FORKS.note() and not NO_FORKS.wrong
+    assert not NO_FORKS.note() and not NO_FORKS.rejected
 
 
 def test_a_trial_that_has_not_begun_when_its_nest_is_ended_is_run_elsewhere(tmp_path):
@@ -144,9 +144,9 @@ def test_the_first_reason_is_reported_and_none_if_no_run_was_to_be_forked():
     forks = Forks()
     forks.drop("it lies")
     forks.drop("something else")
-    assert forks.hindered and not forks.note()
-    assert not forks.usable()
+    assert not forks.usable and not forks.note()
+    assert not forks.want()
     assert forks.note().startswith("each run ") and forks.note().endswith("because it lies")
     forks.use()
     assert forks.note().startswith("later runs ")
-    assert not NO_FORKS.usable() and not NO_FORKS.note()
+    assert not NO_FORKS.usable and not NO_FORKS.note()

@@ -74,7 +74,7 @@ class Case:
         """
         condition = self.short(self.pinned(pins))
         shared = any(self.at_start(pin) for pin in free)
-        return condition.with_orders(forked=self.forks.usable() and not shared)
+        return condition.with_orders(forked=self.forks.want() and not shared)
 
     def at_start(self, pin: str) -> bool:
         script = self.of_pin(pin).script

@@ -92,7 +92,7 @@ class Finder:
         needed = self.pins
         while self._rounds < ROUNDS and self.case.runs() < MOST_RUNS:
             self._rounds += 1
-            forked = self.case.forks.usable()
+            forked = self.case.forks.usable
             needed = yield from smallest(self._matches, (yield from self._start()))
             if forked and needed == self.pins:  # so no forked run has matched
                 self._begin_anew()
@@ -141,7 +141,7 @@ class Finder:
             return False
         matches = yield from self._ask(pins)
         if matches is False:
-            by_fresh_runs = self.case.forks.hindered
+            by_fresh_runs = not self.case.forks.usable
             refuted = self._refuted if by_fresh_runs else self._refuted_by_forks
             refuted.append(frozenset(pins))
         self.asked.append(pins)
@@ -152,7 +152,7 @@ class Finder:
 
     def _is_refuted(self, pins: Pins) -> bool:
         valid = [*self._refuted]
-        if not self.case.forks.wrong:
+        if not self.case.forks.rejected:
             valid += self._refuted_by_forks
         return any(refuted.issuperset(pins) for refuted in valid)
 
@@ -170,14 +170,14 @@ class Finder:
         """
         level = CAUSE / len(needed)  # each pin is another chance to be wrong
         self._evidence = max(self._pairs, MORE)
-        forked = self.case.forks.usable()
+        forked = self.case.forks.usable
         again, without = self.match_again(needed, CONFIRMED), self._leave_out(needed, level)
         if self._sure():
             matched, left_out = yield from side_by_side(again, without)
         else:
             matched = yield from again
             left_out = (yield from without) if matched else []
-        if not matched or (forked and self.case.forks.wrong):
+        if not matched or (forked and self.case.forks.rejected):
             return None
         most = max((one.matching or 0 for one in left_out), default=0)
         if most > self._evidence:
@@ -191,9 +191,9 @@ class Finder:
         set worked by chance; or if forked runs are rejected, because then the search begins anew.
         """
         left_out: list[_LeftOut] = []
-        forked = self.case.forks.usable()
+        forked = self.case.forks.usable
         for pin in needed:
-            if forked and self.case.forks.wrong:
+            if forked and self.case.forks.rejected:
                 break
             if sum(one.doubtful for one in left_out) == DOUBTFUL:
                 left_out.append(_LeftOut(pin, Repeats(0, 0, 0), None))

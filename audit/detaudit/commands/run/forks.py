@@ -8,25 +8,26 @@ from detaudit.core.condition import Condition
 class Forks:
     """Says whether forked trials may be used, and why not. Once dropped, they stay dropped.
 
-    A ``reason`` says what hinders them, and may call the script "it". ``tried`` are the
-    conditions of which a forked run was compared with a fresh one. ``wrong``: forked runs seem to
-    behave unlike fresh ones, so what they have answered does not count.
+    A ``reason`` says why they are dropped, and may call the script "it". ``tried`` are the
+    conditions of which a forked run was compared with a fresh one. ``rejected``: forked runs seem
+    to behave unlike fresh ones, so what they have answered does not count.
     """
 
     def __init__(self, allowed: bool = True, reason: str = "") -> None:
         self._allowed, self._reason = allowed, reason
         self._wanted = self._used = False
-        self.wrong = False
+        self.rejected = False
         self.tried: set[Condition] = set()
 
-    def usable(self) -> bool:
-        """Whether the search may ask for forked trials. That it would like to is noted."""
-        self._wanted = True
-        return not self.hindered
-
     @property
-    def hindered(self) -> bool:
-        return not self._allowed or bool(self._reason)
+    def usable(self) -> bool:
+        """Whether trials may be forked."""
+        return self._allowed and not self._reason
+
+    def want(self) -> bool:
+        """Return whether they are usable, and note that the search asks for them."""
+        self._wanted = True
+        return self.usable
 
     def drop(self, reason: str) -> None:
         """Run such trials in fresh processes from now on. The first ``reason`` is reported."""
@@ -36,7 +37,7 @@ class Forks:
     def reject(self, reason: str) -> None:
         """Drop them, and do not count what they have answered."""
         self.drop(reason)
-        self.wrong = self._allowed
+        self.rejected = self._allowed
 
     def use(self) -> None:
         """Note that a trial is forked."""

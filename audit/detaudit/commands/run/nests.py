@@ -83,13 +83,13 @@ class Nests:
 
     @property
     def most(self) -> int:
-        if self.forks.hindered:
+        if not self.forks.usable:
             return 0
         return max(2, min(MOST_NESTS, psutil.virtual_memory().available // NEST_BYTES))
 
     def takes(self, trial: Trial) -> bool:
         point = self.known.point
-        if not trial.condition.orders.forked or self.forks.hindered or point is None:
+        if not trial.condition.orders.forked or not self.forks.usable or point is None:
             return False
         return not _needs_start(trial, point)
 

@@ -27,7 +27,7 @@ def matches(case: Case, pins: Sequence[str], pairs: int, first: int = 0) -> Expe
     compared_before = condition in forks.tried or (forks.tried and not first)
     if answer.matches and not compared_before:
         yield from _try_forks(case, condition, first)
-    if answer.matches is not None and not forks.hindered:
+    if answer.matches is not None and forks.usable:
         return answer
     fresh = yield from ask(_fresh(condition), pairs, first)
     if fresh.matches is not None:
@@ -52,7 +52,7 @@ def repeats(
             forks.reject(
                 f"without {free} pinned, some pairs of forked and fresh runs differ and others match"
             )
-        if not forked.problem and not forks.hindered:
+        if not forked.problem and forks.usable:
             return forked
     fresh = counted((yield from repeated(_fresh(condition), first, most=most, level=level)))
     if forked is not None and forked.problem and not fresh.problem:
