@@ -80,6 +80,9 @@ def test_the_display_does_not_say_that_all_is_done_while_more_is_to_come(clock):
     for number in range(13, 42):
         work.count(ended(number, number))
     assert work.describe() == "41 runs so far"  # more than anybody expected
+    clock.now += 100
+    work.count(ended(42, 44))  # the last pair that was requested is not all that is left
+    assert work.describe() == "42 runs so far"
 
 
 def test_what_has_another_pace_is_added_as_it_was_forecast(clock):

@@ -8,6 +8,7 @@ import pytest
 from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Quantity, Search
 from detaudit.report import read, write
 from detaudit.report.formats import registry
+from detaudit.report.pages.run import describe_site
 from detaudit.report.schema import v1
 
 from tests.pure.example_runs import DIFFERING, MATCHING, document
@@ -39,6 +40,22 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
         "exit code 1",
     ):
         assert said in " ".join(text.split()), said
+
+
+@pytest.mark.parametrize(
+    "stack, name",
+    [
+        (["random.py:7 in shuffle", "_split.py:9 in train_test_split"], "train_test_split"),
+        (
+            ["_split.py:9 in train_test_split", "_validation.py:2 in wrapper"],
+            "train_test_split",
+        ),
+        (["tools.py:1 in wrapper"], "wrapper"),
+    ],
+)
+def test_a_line_drew_through_the_function_that_it_calls_and_not_through_its_decorator(stack, name):
+    site = v1.Site("train.py", 3, "", 1, False, tuple(stack))
+    assert describe_site(site, "numpy-legacy") == f"train.py:3, 1 draw, through {name}"
 
 
 def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():

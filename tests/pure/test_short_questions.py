@@ -6,6 +6,7 @@ import pytest
 from detaudit.commands.run import cut
 from detaudit.commands.run.forks import Forks
 from detaudit.core.condition import Condition, pair
+from detaudit.core.events import Expected, Notice
 from detaudit.core.outcome import Outcome
 from detaudit_probes.protocol import Measures
 
@@ -88,10 +89,20 @@ def test_a_second_difference_that_comes_later_is_searched_for_too(world):
         late = [] if version in fixes[1:] or "sorted-listing" in pins else [(8, draw())]
         return losses(*early, *late)
 
-    audit, bench, _ = world(behave=behave)
+    said = []
+    audit, bench, _ = world(behave=behave, emit=said.append)
     assert causes(audit) == {"python-random": True, "directory-order": True}
     stops = {trial.condition.orders.stop_steps for trial in runs_of(bench)}
     assert stops == {None, 2, 18}
+    (later,) = (place for place, event in enumerate(said) if "runs still differ" in str(event))
+    assert said[later] == Notice(
+        "With python-random pinned, runs still differ, first at loss, step 8: loss. "
+        "Searching for that cause too."
+    )
+    # and how long that takes
+    assert isinstance(said[later + 1], Expected)
+    first = next(event for event in said if isinstance(event, Expected))
+    assert said[later + 1].runs > first.runs
 
 
 def test_a_fix_of_the_first_difference_alone_is_not_verified(world):

@@ -335,6 +335,7 @@ OUTSIDE = """
     base.commit()
     (outside / "__pycache__").mkdir(exist_ok=True)
     (outside / "__pycache__" / "step.nbi").open("a+").write("compiled")
+    (outside / "__autograph_generated_file6tjv018h.py").write_text("generated")
     import library
 """
 LIBRARY = """

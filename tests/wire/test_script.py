@@ -361,6 +361,32 @@ def test_every_numpy_generator_without_a_seed_is_held_and_its_line_found(run, ma
     assert [site["line"] for site in collected(unpinned[0])] == [2]
 
 
+SEEDED_STATES = """
+import numpy as np
+from numpy.random import RandomState
+class Own(RandomState):
+    pass
+np.random.RandomState(7)
+np.random.RandomState(seed=7)
+RandomState(np.random.MT19937(7))
+state = Own(7)
+print(isinstance(state, np.random.RandomState), isinstance(np.random.mtrand._rand, RandomState))
+print(np.random.RandomState(7).normal(), state.normal())
+np.random.RandomState(None)
+np.random.RandomState(seed=None)
+Own()
+"""
+
+
+@pytest.mark.parametrize("source", ["numpy-generator", "os-entropy"])
+def test_a_generator_with_a_seed_is_no_draw_though_it_takes_entropy_to_discard(run, source):
+    pytest.importorskip("numpy")
+    (plain,) = run(SEEDED_STATES, runs=1)
+    (spied,) = run(SEEDED_STATES, runs=1, spy=source)
+    assert printed(spied) == printed(plain) and printed(spied).startswith("True True")
+    assert [site["line"] for site in collected(spied)] == [12, 13, 14]
+
+
 LATE = """
     import threading, time
     from concurrent.futures import ThreadPoolExecutor, as_completed

@@ -19,9 +19,11 @@ from detaudit_probes.protocol import Files
 MOST = 200  # names kept of each kind
 RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # names by tempfile and multiprocessing
 LATE = 600.0  # seconds by which the clock of a file server may be behind
-#: Folders of compiled code, and of files that are read to compute faster and never change results.
+#: Folders of compiled code, and of files that are read to compute faster and never change results;
+#: and the code that TensorFlow generates from a function's (``tensorflow/python/autograph``).
 COMPILED = re.compile(
     r"/(__pycache__|\.nv|\.triton|\.theano|torchinductor_[^/]*|inductor|numba[^/]*|jax[^/]*cache|xla[^/]*cache)/"
+    r"|/__autograph_generated_file[^/]*\.py$"
 )
 
 #: Events after which a path has another file or none, with the places, among their arguments, of

@@ -2,10 +2,12 @@
 library.
 """
 
+import contextlib
 import os
 import sys
 import sysconfig
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+import threading
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from detaudit_probes.protocol import Draw
 
@@ -44,6 +46,7 @@ class Sites:
         self._found: Dict[Place, Draw] = {}
         self.seeded = False
         self.drawn = 0
+        self._ignored = threading.local()
 
     def note(self, makers: bool = False, private: bool = False) -> None:
         """Count one draw for the innermost line of the user's code that led to it.
@@ -51,6 +54,8 @@ class Sites:
         ``makers``: also count it for the lines outside of it, as long as they are in an
         ``__init__``. ``private``: no seed that the script sets affects it.
         """
+        if getattr(self._ignored, "now", False):
+            return
         frame: Optional[Any] = sys._getframe(1)
         direct, stack = True, []  # type: bool, List[str]
         for _ in range(DEEPEST):
@@ -76,6 +81,15 @@ class Sites:
                     % ("/".join(name.split(os.sep)[-2:]), frame.f_lineno, frame.f_code.co_name)
                 )
             frame = frame.f_back
+
+    @contextlib.contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Do not count what this thread draws meanwhile."""
+        self._ignored.now = True
+        try:
+            yield
+        finally:
+            self._ignored.now = False
 
     def innermost(self) -> Optional[Place]:
         """Return the innermost line of the user's code that led here."""

@@ -81,7 +81,7 @@ def _leave_number(folder: str) -> None:
 
 
 def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.hooks import files, saves, seeds
+    from detaudit_probes.hooks import files, random_states, saves, seeds
     from detaudit_probes.hooks.keras import jax
     from detaudit_probes.hooks.recorder import Recorder
 
@@ -106,6 +106,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
             module.spy(session)
     if session.spying is not None:
         seeds.record(session, seeded)
+        random_states.ignore_discarded(session)
     # When Keras is imported, the end is registered once more: the last registered runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)

@@ -49,7 +49,8 @@ SOURCE = Source(
         Link("secrets", "https://docs.python.org/3/library/secrets.html"),
     ),
     quick=True,
-    advice="Number the files and pass explicit seeds; the operating system's entropy cannot be seeded.",
+    advice="Change the lines by hand: name files by a counter instead of a uuid, and pass seeds, because the operating "
+    "system's entropy cannot be seeded.",
     script=InScript(ID),
 )
 

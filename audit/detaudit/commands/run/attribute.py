@@ -29,7 +29,7 @@ from detaudit.commands.run.repeat import (
 from detaudit.commands.run.search import Pins
 from detaudit.core.divergence import Divergence
 from detaudit.core.durations import duration
-from detaudit.core.events import Phase
+from detaudit.core.events import Notice, Phase
 from detaudit.core.experiment import Experiment, Finished, side_by_side
 from detaudit.core.sentences import listed, share
 
@@ -288,7 +288,10 @@ def _later(
     )
     base = counted(runs)
     assert base.divergence is not None
-    case.emit(Phase(f"Runs with these pins differ later, {place(base.divergence)}"))
+    found = listed([_with_line(cause) for cause in audit.causes])
+    later = f"With {found} pinned, runs still differ, {place(base.divergence)}"
+    case.emit(Notice(f"{later}. Searching for that cause too."))
+    case.expect(case.cut)
     case = replace(case, forks=_forks_for(case, base))
     matching = matches_for(base)
     if matching is None:
@@ -322,6 +325,11 @@ def _with_rest(current: _Round, audit: RunAudit, work: "_Work") -> RunAudit:
     why = _still_differ(work.needed, current.base.divergence)
     why = f"{why}; no more than {LATER} divergences are searched for"
     return replace(_unresolved(current.case, audit, work, rest, why), no_fix_reason=why)
+
+
+def _with_line(cause: Cause) -> str:
+    line = next((f" ({site.file}:{site.line})" for site in cause.sites), "")
+    return f"{cause.source}{line}"
 
 
 def _still_differ(pins: Pins, divergence: Divergence) -> str:

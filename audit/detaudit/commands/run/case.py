@@ -29,7 +29,8 @@ class Case:
     whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
     are made at a time, ``spent`` the seconds since the audit began, of the
     ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
-    program's own end), and may be one of ``forks``.
+    program's own end), and may be one of ``forks``. ``expect`` announces how long another search
+    takes, whose trials end after so many steps.
     """
 
     program: Program
@@ -53,6 +54,7 @@ class Case:
     budget: float | None = None
     cut: int | None = None
     forks: Forks = NO_FORKS
+    expect: Callable[[int | None], None] = lambda steps: None
 
     def pinned(self, pins: Sequence[str]) -> Condition:
         condition = self.unpinned

@@ -18,6 +18,7 @@ from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_VERSIONS = 6  # versions of the program that are tried
@@ -69,7 +70,7 @@ def fix(
     if unwritten:
         return (
             None,
-            f"no change to the script can pin {', '.join(unwritten)}: {_advice(causes, unwritten)}",
+            f"detaudit knows no edit that pins {listed(unwritten)}. {_advice(causes, unwritten)}",
         )
     last, number = "", -1
     for ways in _combinations(case, causes):

@@ -14,6 +14,7 @@ from detaudit.core.sentences import number
 #: Whole runs of an audit in which the first pair differs, with its confirmation; and short runs of
 #: the search, as measured on the programs of the corpus.
 WHOLE_RUNS, SHORT_RUNS = 10, 32
+CONFIRMING_RUNS = 4  # whole runs that confirm what a search has found
 TIMING_RUNS = 20  # of timing the pins
 #: Beside the first comparison: one unrecorded pair, and one run that starts with the files of the
 #: first.
@@ -106,6 +107,11 @@ class Forecast:
             return Expected(self.matching, _wall(left, jobs))
         left = max(0, self.whole - ended) * length.whole + self.short * length.until(steps)
         return Expected(self.whole + self.short, _wall(left, jobs))
+
+    def another_search(self, length: Length, jobs: int, ended: int, steps: int | None) -> Expected:
+        """Return the expected size if, after ``ended`` runs, a later divergence is searched for."""
+        seconds = CONFIRMING_RUNS * length.whole + self.short * length.until(steps)
+        return Expected(ended + CONFIRMING_RUNS + self.short, _wall(seconds, jobs))
 
     def _differing(self, length: Length, steps: int | None, jobs: int) -> float:
         return _wall(self.whole * length.whole + self.short * length.until(steps), jobs)

@@ -194,7 +194,11 @@ def _repeat(
             case.emit(Notice(forecast.bought(case.budget, length, case.jobs())))
         case.emit(forecast.expected(length, case.jobs(), case.runs(), differs=False))
     short = seconds < PAIRS[0][0]
-    case = replace(case, most=MOST if short else MOST_OF_LONG)
+
+    def expect(steps: int | None) -> None:
+        case.emit(forecast.another_search(length, case.jobs(), case.runs(), steps))
+
+    case = replace(case, most=MOST if short else MOST_OF_LONG, expect=expect)
     done = [first, (yield [other])[other]]
     for number in range(1, wanted):
         completed = [run for run in done if run.outcome.completed]

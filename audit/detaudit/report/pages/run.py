@@ -1,6 +1,6 @@
 """The page of a run: verdict, where, why and the fix."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from detaudit.core.sentences import differ, listed, share
 from detaudit.report.pages import frame, wording
@@ -32,6 +32,8 @@ from detaudit.report.pages.wording import (
 )
 from detaudit.report.schema import v1
 
+#: What decorators call the function that they put around another one.
+_DECORATORS = ("wrapper", "wrapped", "inner", "decorated")
 _AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
 
@@ -338,12 +340,14 @@ def describe_cause(cause: v1.Cause) -> str:
     return f"{cause.title}; {shown[cause.necessary]}{note}"
 
 
+def _called(stack: Sequence[str]) -> str:
+    """Return the function that the user's line has called, of this stack, innermost first."""
+    names = [frame.rpartition(" in ")[2] for frame in reversed(stack)]
+    return next((name for name in names if name not in _DECORATORS), names[0])
+
+
 def describe_site(site: v1.Site, source: str) -> str:
-    through = (
-        ""
-        if site.in_user_code or not site.stack
-        else f", through {site.stack[-1].rpartition(' in ')[2]}"
-    )
+    through = "" if site.in_user_code or not site.stack else f", through {_called(site.stack)}"
     function = f" in {site.function}" if site.function and site.function != "<module>" else ""
     what = "opening" if source == "input-changed" else "draw"
     return f"{site.file}:{site.line}{function}, {number(site.draws, what)}{through}"
