@@ -67,8 +67,8 @@ class _Printed:
         whole = list(_segments(drawing.draw(self.page), console, options))
         yield from whole
         lines = sum(segment.text.count("\n") for segment in whole)
-        if self.scrolls and lines > console.height - _PROMPT:
-            yield from _segments(drawing.draw_last(self.page), console, options)
+        scrolled = self.scrolls and lines > console.height - _PROMPT
+        yield from _segments(drawing.draw_last(self.page, scrolled), console, options)
 
 
 def _segments(
@@ -116,11 +116,12 @@ class _Drawing:
         yield Text()
         yield self._closing(page.closing)
 
-    def draw_last(self, page: pages.Page) -> Iterator[RenderableType]:
-        """Draw what is repeated below a page that has scrolled away."""
-        yield Text()
-        yield Text("In short:", "dim")
-        for block in (page.answer, *page.next_steps):
+    def draw_last(self, page: pages.Page, scrolled: bool) -> Iterator[RenderableType]:
+        """Draw the next steps; before them the answer again, if it has scrolled away."""
+        if scrolled:
+            yield Text()
+            yield Text("In short:", "dim")
+        for block in (page.answer, *page.next_steps) if scrolled else page.next_steps:
             yield Text()
             yield from self._block(block)
 

@@ -36,9 +36,7 @@ def page_of(
     closing: Closing,
     next_steps: Iterable[Block] = (),
 ) -> Page:
-    """Return the page of a command: its own blocks, then those of every page. A screen that has
-    scrolled shows the answer and the ``next_steps`` once more.
-    """
+    """Return the page of a command: its own blocks, then those of every page."""
     tool = f"{report.tool.name} {report.tool.version}"
     whole = (*blocks, *_records(report))
     return Page(title, whole, closing, tool, report.version, tuple(next_steps))

@@ -211,7 +211,7 @@ class Closing:
 class Page:
     """The whole page, in reading order. One of its blocks is the answer.
 
-    If the answer has scrolled away, a terminal shows it again at the end, with the ``next_steps``.
+    A terminal ends with the ``next_steps``, and, if the answer has scrolled away, shows it again.
     """
 
     title: str
