@@ -251,14 +251,16 @@ NO_ORDERS = Orders()
 
 class Files(NamedTuple):
     """The files that a run has read below its own folder, and those that it has written, created
-    and found outside of that folder (:class:`detaudit_probes.hooks.files.Record`). ``connected``:
-    whether it connected to another machine.
+    and found outside of that folder (:class:`detaudit_probes.hooks.files.Record`). ``outside``:
+    those that a run may leave there that is ended before it removes them. ``connected``: whether it
+    connected to another machine.
     """
 
     read: Tuple[str, ...] = ()
     elsewhere: Tuple[str, ...] = ()
     made: Tuple[str, ...] = ()
     found: Tuple[str, ...] = ()
+    outside: Tuple[str, ...] = ()
     connected: bool = False
 
 

@@ -11,7 +11,7 @@ from detaudit_probes.protocol import STOP_FILE
 
 from tests.pure.handmade import Once, Step, begin, written
 
-ASKED = Condition("tensorflow", "auto", "train.py", 1).stops_differing()
+ASKED = Condition("tensorflow", "auto", "train.py", 1).with_orders(stop_differing=True)
 
 
 def losses(*values):

@@ -73,7 +73,7 @@ def test_how_long_a_forked_run_may_take_depends_on_where_it_is_ended():
     made.learn(finished(condition=short, seconds=8.0))
     made.learn(finished(condition=short, seconds=10.0))
     assert made.known.limit(2) == 3 * 10.0 + 5.0
-    ended = finished(condition=short.stops_differing(), seconds=30.0, stopped=1)
+    ended = finished(condition=short.with_orders(stop_differing=True), seconds=30.0, stopped=1)
     made.learn(ended)  # it differed
     assert made.known.limit(2) == 3 * 10.0 + 5.0
     assert made.known.limit(20) == 3 * 3600.0 + 5.0

@@ -8,7 +8,7 @@ from detaudit.commands.run.forks import Forks
 from detaudit.core.condition import Condition, pair
 from detaudit.core.events import Expected, Notice
 from detaudit.core.outcome import Outcome
-from detaudit_probes.protocol import Measures
+from detaudit_probes.protocol import Files, Measures
 
 from tests.pure.handmade import Bench, Losses
 from tests.pure.worlds import causes
@@ -65,11 +65,66 @@ def test_only_pairs_of_which_nothing_else_is_asked_end_once_they_differ(world):
     _, bench, _ = world(behave=differs_at(8))
     for trial in runs_of(bench):
         orders = trial.condition.orders
-        first = not trial.condition.pins and not orders.version and not orders.stop_steps
-        if first or orders.spy or orders.keep_from is not None:
+        if not orders.stop_steps or orders.spy or orders.keep_from is not None:
             assert not orders.stop_differing
         elif orders.record:
             assert orders.stop_differing
+
+
+def test_no_run_is_ended_early_or_forked_if_the_program_writes_outside_its_folder(world):
+    """What it leaves there, such as a lock, would meet the next run, and the user's own."""
+    forks = Forks()
+    measures = Measures(steps=STEPS, moved=True, files=Files(outside=("/data/train.lock",)))
+    audit, bench, _ = world(behave=differs_at(0), measures=measures, forks=forks)
+    assert causes(audit) == {"python-random": True} and audit.fix.verified
+    for trial in runs_of(bench):
+        orders = trial.condition.orders
+        assert orders.stop_steps is None and not orders.stop_differing and not orders.forked
+    assert audit.notes == (
+        "no run of the search was ended early, because the script writes outside its folder: "
+        "/data/train.lock",
+    )
+    assert "because it writes outside its folder" in forks.note()
+
+
+def test_short_runs_that_fail_where_whole_ones_do_not_accuse_no_pin(world):
+    draw = draws()
+
+    def behave(trial):
+        if trial.condition.orders.stop_steps:
+            return Outcome("failed", "exited with status 1: FileExistsError")
+        pinned = "python-random" in trial.condition.pins or trial.condition.orders.version
+        return losses() if pinned else losses((0, draw()))
+
+    audit, _, _ = world(behave=behave)
+    assert causes(audit) == {"python-random": True}
+    assert not audit.search.incompatible_pins
+
+
+def test_a_script_that_fails_with_any_pin_accuses_none(world):
+    draw = draws()
+
+    def behave(trial):
+        if trial.condition.pins:
+            return Outcome("failed", "exited with status 1: FileExistsError")
+        return losses((0, draw()))
+
+    audit, _, _ = world(behave=behave)
+    assert not audit.causes and not audit.search.incompatible_pins
+    assert "could not be compared" in audit.reason
+
+
+def test_pinned_runs_that_train_nothing_at_first_are_made_whole(world):
+    """A warm-up that only the pinned draw has."""
+    draw = draws()
+
+    def measures(trial):
+        short = trial.condition.orders.stop_steps
+        return Measures(steps=short or STEPS, moved=not (short and trial.condition.pins))
+
+    audit, _, _ = world(behave=differs_at(0, draw=draw), measures=measures)
+    assert causes(audit) == {"python-random": True}
+    assert not audit.search.incompatible_pins
 
 
 def test_a_difference_in_the_last_step_is_searched_for_in_whole_runs(world):

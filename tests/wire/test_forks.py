@@ -117,6 +117,19 @@ def test_forked_runs_draw_each_for_itself(audited, name):
     assert len({printed(run) for run in forked}) == 4
 
 
+def test_temporary_files_that_the_program_makes_before_the_fork_are_removed(
+    audited, tmp_path, monkeypatch
+):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    audit = audited("import tempfile\nmade = tempfile.mkdtemp()\nimport tf_keras\nprint(made)")
+    made = {Path(printed(run).strip()) for run in audit.forked(runs=2)}
+    assert len(made) == 2 and all(path.exists() for path in made)
+    assert not any(path.is_relative_to(tmp_path / "tmp") for path in made)
+    audit.close()
+    assert not any(path.exists() or path.parent.exists() for path in made)
+
+
 def test_a_hash_seed_is_one_for_each_of_the_two_nests(audited):
     forked = audited("import tf_keras\nprint(hash('x'))").forked(runs=4)
     lines = [printed(run) for run in forked]

@@ -335,7 +335,6 @@ OUTSIDE = """
     base.commit()
     (outside / "__pycache__").mkdir(exist_ok=True)
     (outside / "__pycache__" / "step.nbi").open("a+").write("compiled")
-    (outside / "__autograph_generated_file6tjv018h.py").write_text("generated")
     import library
 """
 LIBRARY = """
@@ -369,8 +368,32 @@ def test_what_one_run_makes_outside_of_the_folder_and_another_reads_is_noticed(t
     assert made >= {"features.npy", "model.h5", "log.txt", "best.json", "study.db"}
     assert not made & {"given.csv", "step.nbi", "library.json"}
     assert all(files.made == () for files in later) and first.connected is False
+    outside_names = {Path(path).name for path in first.outside}
+    assert outside_names >= made - {"__pycache__"} | {"run.lock", "draft"}
+    assert not outside_names & {"__pycache__", "step.nbi"}
     read = leftovers.found_outside(runs)
     assert [Path(path).name for path in read] == ["features.npy", "study.db"]
+
+
+def test_a_temporary_file_that_is_removed_may_be_left_by_a_run_that_is_ended(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    text = """
+        import os, pathlib, tempfile
+        temporary = pathlib.Path(tempfile.gettempdir())
+        (temporary / "train.lock").write_text("mine")
+        (temporary / "train.lock").unlink()
+        (temporary / "__autograph_generated_file6tjv018h.py").write_text("generated")
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "model.h5").write_text("x")
+    """
+    (tmp_path / "project" / "train.py").write_text(textwrap.dedent(text))
+    audit = Audited(tmp_path, COPY, tmp_path / "project")
+    used = audit.finished().trace.measures.files
+    audit.close()
+    assert used.elsewhere == ()
+    assert used.outside == (str(tmp_path / "tmp" / "train.lock"),)
 
 
 def test_a_cache_of_tensorflow_s_that_lies_outside_is_one_name_for_its_files(tmp_path, monkeypatch):

@@ -87,12 +87,6 @@ class Condition:
         """Return the condition with these orders. Raises ValueError for an unknown one."""
         return replace(self, orders=self.orders._replace(**orders))
 
-    def stops_differing(self) -> "Condition":
-        """Return the condition for pairs of which only one thing matters: whether they match. Two
-        runs that differ are ended, if the program makes steps.
-        """
-        return self.with_orders(stop_differing=True)
-
     def with_environment(self, environment: Mapping[str, str | None]) -> "Condition":
         return replace(self, environment=items(with_variables(dict(self.environment), environment)))
 

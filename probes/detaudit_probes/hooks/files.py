@@ -17,13 +17,12 @@ from detaudit_probes.hooks import h5py_files
 from detaudit_probes.protocol import Files
 
 MOST = 200  # names kept of each kind
-RANDOM_NAME = re.compile("(tmp|pymp-)[a-z0-9_]{8}")  # names by tempfile and multiprocessing
+# Names by tempfile and multiprocessing, and of the code that TensorFlow generates from functions
+RANDOM_NAME = re.compile("(tmp|pymp-|__autograph_generated_file)[a-z0-9_]{8}")
 LATE = 600.0  # seconds by which the clock of a file server may be behind
-#: Folders of compiled code, and of files that are read to compute faster and never change results;
-#: and the code that TensorFlow generates from a function's (``tensorflow/python/autograph``).
+#: Folders of compiled code, and of files that are read to compute faster and never change results.
 COMPILED = re.compile(
     r"/(__pycache__|\.nv|\.triton|\.theano|torchinductor_[^/]*|inductor|numba[^/]*|jax[^/]*cache|xla[^/]*cache)/"
-    r"|/__autograph_generated_file[^/]*\.py$"
 )
 
 #: Events after which a path has another file or none, with the places, among their arguments, of
@@ -347,16 +346,32 @@ class Record:
             elsewhere=tuple(sorted(elsewhere)),
             made=tuple(sorted(self._made.intersection(elsewhere))),
             found=tuple(sorted(self._found)),
+            outside=tuple(sorted(filter(self._may_be_left, self._elsewhere))),
             connected=self._connected,
         )
 
     def _lasts(self, path: str) -> bool:
-        """Whether the next run may find a temporary file."""
-        if not os.path.join(path, "").startswith(self._temporary):
+        """Whether the next run may find a file: not a temporary one that is removed."""
+        if not self._is_temporary(path):
             return True
+        exists = _status(path, path in self._prefixes) is not None
+        return exists and not self._has_random_name(path)
+
+    def _may_be_left(self, path: str) -> bool:
+        """Whether a file that is written, and perhaps removed, may be left by a run that is ended,
+        and meet another one.
+        """
+        return COMPILED.search(os.path.join(path, "")) is None and not self._has_random_name(path)
+
+    def _is_temporary(self, path: str) -> bool:
+        return os.path.join(path, "").startswith(self._temporary)
+
+    def _has_random_name(self, path: str) -> bool:
+        """Whether it is a temporary file with a name that no other run uses; so is the folder for
+        temporary files itself.
+        """
         first = path[len(self._temporary) :].split(os.sep, maxsplit=1)[0]
-        lasts = _status(path, path in self._prefixes) is not None
-        return bool(first) and lasts and not RANDOM_NAME.match(first)
+        return self._is_temporary(path) and (not first or RANDOM_NAME.match(first) is not None)
 
 
 def _status(path: str, prefix: bool) -> Optional[os.stat_result]:

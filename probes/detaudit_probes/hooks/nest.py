@@ -21,6 +21,8 @@ import types
 import warnings
 from typing import Any, Callable, Dict, List, Tuple
 
+# The recorder takes the clock before the program can replace it
+import detaudit_probes.hooks.recorder  # noqa: F401
 from detaudit_probes.forking import children, mounts
 from detaudit_probes.hooks import points, start, streams
 from detaudit_probes.hooks.imports import Hooks

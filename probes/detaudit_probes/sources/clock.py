@@ -51,7 +51,7 @@ CLOCKS = ("time", "perf_counter", "monotonic", "process_time")
 SOURCE = Source(
     id=ID,
     family="generators",
-    title="the clock and the process id as seeds",
+    title="the clock or the process id, as a seed or as a limit",
     breaks="A seed made from time.time_ns() and os.getpid() shuffles the rows differently in every run.",
     backends=BACKENDS,
     experiment=Unpin(models=("mlp",), feed=True),
@@ -78,7 +78,7 @@ SOURCE = Source(
         Link("os.getpid", "https://docs.python.org/3/library/os.html#os.getpid"),
     ),
     quick=True,
-    advice="Use a constant in place of a seed made from the time.",
+    advice="Use a constant in place of a seed made from the time, and a number of steps in place of a time limit.",
     script=InScript(ID, counted=False, direct=True),
 )
 

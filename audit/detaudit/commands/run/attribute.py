@@ -62,7 +62,12 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     case.known_so_far(replace(audit, unresolved_pins=pins))
     case.emit(Phase("Control: runs with everything pinned"))
     often = pairs_for(base) if base.differs_always else max(pairs_for(base), matching)
-    pinned, pins, invalid = yield from work.of(control(case, pins, often))
+    pinned, left, invalid = yield from work.of(control(case, pins, often))
+    if pinned.matches is None and case.cut is not None:
+        # Short runs may fail, or train nothing, where whole ones do not
+        case = replace(case, cut=None)
+        pinned, left, invalid = yield from work.of(control(case, pins, often))
+    pins = left
     work.note_incompatible(invalid)
     audit = replace(audit, pinned=pinned.repeats)
     if not pinned.matches:
@@ -250,7 +255,7 @@ class _WholeRuns:
     """
 
     def __init__(self, case: Case, pins: Pins, pairs: int) -> None:
-        self.condition, self._pairs = case.pinned(pins).stops_differing(), pairs
+        self.condition, self._pairs = case.pinned(pins), pairs
         self._answer: Answer | None = None
 
     @property

@@ -155,7 +155,7 @@ def _of_hash_seed(
     Expressions that are visibly sets are tried first, then those that may be sets too.
     """
     others = [one.pin for one in causes if one is not cause]
-    pinned = case.short(case.pinned(others)).stops_differing()
+    pinned = case.compared(case.short(case.pinned(others)))
     texts = _texts(case)
     found = _candidates(texts)[:MOST_CANDIDATES]
 

@@ -29,7 +29,8 @@ class Case:
     whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
     are made at a time, ``spent`` the seconds since the audit began, of the
     ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
-    program's own end), and may be one of ``forks``. ``expect`` announces how long another search
+    program's own end), and may be one of ``forks``; none is ended early unless ``end_early``.
+    ``expect`` announces how long another search
     takes, whose trials end after so many steps.
     """
 
@@ -53,6 +54,7 @@ class Case:
     spent: Callable[[], float] = lambda: 0.0
     budget: float | None = None
     cut: int | None = None
+    end_early: bool = True
     forks: Forks = NO_FORKS
     expect: Callable[[int | None], None] = lambda steps: None
 
@@ -65,9 +67,21 @@ class Case:
 
     def short(self, condition: Condition) -> Condition:
         """Return the condition of runs that are ended behind the divergence that is searched."""
-        if self.cut is None:
+        return condition if self.cut is None else self.ended_after(condition, self.cut)
+
+    def ended_after(self, condition: Condition, steps: int) -> Condition:
+        """Return the condition of runs that are ended after so many steps, if they may be."""
+        if not self.end_early:
             return condition
-        return condition.with_orders(stop_steps=self.cut, private=True)
+        return condition.with_orders(stop_steps=steps, private=True)
+
+    def compared(self, condition: Condition) -> Condition:
+        """Return the condition of pairs of which only one thing matters, whether they match: both
+        runs are ended once they differ, if they may be.
+        """
+        if not self.end_early:
+            return condition
+        return condition.with_orders(stop_differing=True, private=True)
 
     def asked(self, pins: Sequence[str], free: Sequence[str] = ()) -> Condition:
         """Return the condition of a question of the search: short runs with these pins, forked if

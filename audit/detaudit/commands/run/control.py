@@ -45,12 +45,15 @@ def relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
 
 def control(case: Case, pins: Pins, pairs: int) -> Experiment[tuple[Answer, Pins, Pins]]:
     """Run with everything pinned. If pins make the script fail, leave out those and no others: the
-    second result are the pins that stay, the third those that were left out.
+    second result are the pins that stay, the third those that were left out. If the script fails
+    without the risky ones too, none is to blame.
     """
     answer = yield from _matches(case, pins, pairs)
-    if answer.matches is not None:
-        return answer, pins, ()
     kept = tuple(pin for pin in pins if pin not in RISKY)
+    if answer.matches is not None or kept == pins:
+        return answer, pins, ()
+    if (yield from _matches(case, kept, 1)).matches is None:
+        return answer, pins, ()
     for risky in [pin for pin in pins if pin in RISKY]:
         more = (*kept, risky)
         if (yield from _matches(case, more, 1)).matches is not None:
@@ -65,7 +68,7 @@ def _matches(case: Case, pins: Pins, pairs: int) -> Experiment[Answer]:
 
 
 def _short(case: Case, pins: Pins) -> Condition:
-    return case.short(case.pinned(pins)).stops_differing()
+    return case.compared(case.short(case.pinned(pins)))
 
 
 def observe(case: Case, pins: Pins) -> Experiment[Observer]:

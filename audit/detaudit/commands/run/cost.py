@@ -92,8 +92,7 @@ def _without(
     asked = f"without {pin}, trying {', '.join((*rest, *cheaper))}"
 
     def matches(pinned: Pins) -> Experiment[bool]:
-        condition = case.pinned(pinned).stops_differing()
-        return (yield from ask(condition, pairs)).matches is True
+        return (yield from ask(case.pinned(pinned), pairs)).matches is True
 
     if not (yield from matches((*rest, *cheaper))):
         return replace(

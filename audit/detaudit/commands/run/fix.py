@@ -83,9 +83,8 @@ def fix(
         version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.unpinned.with_orders(version=version).with_environment(dict(environment))
-        condition = condition.stops_differing()
         if number and case.cut is not None:
-            answer = yield from ask(case.short(condition), 1)
+            answer = yield from ask(case.compared(case.short(condition)), 1)
             if answer.matches is not True:
                 last = answer.reason or "its runs differ"
                 continue

@@ -14,7 +14,7 @@ from detaudit.commands.run.forecast import Length, predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
-from detaudit.commands.run.program import written_by
+from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import (
     MORE,
     MOST,
@@ -34,6 +34,7 @@ from detaudit.core.durations import duration
 from detaudit.core.events import Differing, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
+from detaudit.core.sentences import listed
 
 #: The number of matching pairs that "reproducible" needs, by the maximum seconds of one run.
 PAIRS = ((120.0, 3), (1800.0, 2))
@@ -210,7 +211,7 @@ def _repeat(
     differing = counted(done).divergence
     if differing is not None:
         case.emit(Differing(_early_notice(differing, case.search)))
-        steps = cut.behind(done)
+        steps = None if _outside(done) else cut.behind(done)
         case.emit(forecast.expected(length, case.jobs(), case.runs(), differs=True, steps=steps))
     return case, done, _refused(blank, done)
 
@@ -312,6 +313,7 @@ def _differing(
     if not case.search:
         return replace(audit, no_fix_reason="the cause was not searched for (--no-search)")
     case.known_so_far(audit)
+    case, audit = _spared(case, audit, runs)
     case, audit, runs = yield from _repeated(case, audit, runs)
     audit = yield from localise(case, audit, runs)
     case.known_so_far(audit)
@@ -319,6 +321,26 @@ def _differing(
     if explained.causes and leftovers.differs(again):
         return (yield from leftovers.add_under_pins(case, explained))
     return explained
+
+
+def _spared(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> tuple[Case, RunAudit]:
+    """Let every run go to its own end if the program writes outside its folder: what a run that is
+    ended leaves there, such as a lock or a checkpoint, would meet the next run, and the user's own.
+    """
+    outside = _outside(runs)
+    if not outside:
+        return case, audit
+    case.forks.drop("it writes outside its folder")
+    note = (
+        f"no run of the search was ended early, because the script writes outside its folder: "
+        f"{listed(outside[:3])}"
+    )
+    return replace(case, end_early=False), replace(audit, notes=(*audit.notes, note))
+
+
+def _outside(runs: Sequence[Finished]) -> list[str]:
+    """Return the files outside its folder that a run may leave there if it is ended early."""
+    return sorted({path for run in runs for path in files_of(run).outside})
 
 
 def _choose_pace(case: Case, alone: Finished, beside: Sequence[Finished]) -> None:
@@ -349,14 +371,16 @@ def _repeated(
     trials = pair(ended_early.with_orders(keep_from=0), 0)
     found = yield list(trials)
     kept = [found[trial] for trial in trials]
-    idle = any(map(stands_still, kept))  # such as a warm-up, in which no weight changes
-    differ = not idle and isinstance(compare_runs(*kept), Divergence)
+    # Such as a warm-up, in which no weight changes; or a script that fails after having been ended
+    useless = any(stands_still(run) or not run.outcome.completed for run in kept)
+    differ = not useless and isinstance(compare_runs(*kept), Divergence)
     done = yield from repeated(
         case.unpinned, len(runs) // 2, most=case.most, runs=[*runs, *kept] if differ else runs
     )
     whole = [run for run in done if run not in kept]
     audit = replace(_described(case, audit, whole), repeats=counted(done))
-    case = replace(case, cut=None if idle else cut.behind(done))
+    steps = None if useless or not case.end_early else cut.behind(done)
+    case = replace(case, cut=steps)
     return case, growth.described(audit, *kept), done
 
 

@@ -43,11 +43,9 @@ def localise(
     if divergence.stage == "data" or divergence.name.startswith(protocol.ARGUMENT):
         return audit  # the inputs differed
     table = step_table(found[1].trace, divergence)
-    replayed = case.unpinned.with_orders(
+    replayed = case.ended_after(case.unpinned, divergence.step + 1).with_orders(
         pinpoint=divergence.step,
         every=1,
-        stop_steps=divergence.step + 1,
-        private=True,
         eager=table is None or not table.name.startswith("fit"),
     )
     case.emit(Phase(f"Replaying step {divergence.step}, operation by operation"))

@@ -33,8 +33,8 @@ from detaudit.core.experiment import Finished
 from detaudit.core.files import read_json, write_json
 from detaudit.core.outcome import Ended, signal_name
 from detaudit.execution.host import Hello, Host, Interpreter, NestUnusable
+from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.overlay import Overlay
-from detaudit.execution.sandbox.tree import entries
 from detaudit.execution.sandbox.view import Start, View
 
 COMMANDS = "commands"  # in a nest's folder, the named pipe
@@ -140,7 +140,7 @@ def _mentions_clock(root: Path) -> bool:
     """Whether the program may take a seed from the clock: its forked runs then begin in different
     seconds. Fresh runs always do, and confirm what forked ones have shown.
     """
-    names = (name for name, _ in islice(entries(root), MOST_LISTED) if name.endswith(".py"))
+    names = (name for name, _ in islice(tree.entries(root), MOST_LISTED) if name.endswith(".py"))
     files = [root / name for name in islice(names, MOST_READ + 1)]
     return len(files) > MOST_READ or any(CLOCK_WORDS.search(text_of(path) or "") for path in files)
 
@@ -190,12 +190,17 @@ class ProgramNest(ProgramHost):
         self._hello: dict[str, Any] | None = None
         self._forked: dict[Path, _Forked] = {}  # by folder
         self._commands = self._open_pipe()
-        variables = self._variables(self._home, None)
+        # Its own: files that the program makes before the fork stay until the nest is closed
+        self._temporary = control.parent / f"n{control.name[-5:]}"
+        variables = self._variables(self._home, self._temporary)
         del variables[protocol.TRIAL_VARIABLE]
         self._launched = {**variables, protocol.NEST_VARIABLE: str(self._home)}
         launch = self._launch(fixed_addresses)
         self._save(self._home, launch)
         self._start(self._home, launch)
+
+    def _covered(self, view: View) -> tuple[str, ...]:
+        return (*super()._covered(view), str(self._temporary))
 
     def _open_pipe(self) -> int | None:
         """Tell the nest where to fork, and from which pipe to read its commands; return the
@@ -339,6 +344,7 @@ class ProgramNest(ProgramHost):
     def close(self) -> None:
         self._hang_up()
         super().close()
+        tree.remove(self._temporary)
         if self.services.sandboxed is not None:
             for folder in [*self._prepared, self._home]:
                 self.services.sandboxed.sandbox.discard(folder)

@@ -20,7 +20,7 @@ def matches(case: Case, pins: Sequence[str], pairs: int, first: int = 0) -> Expe
     """Return whether short runs with these pins match. ``first`` is the number of the first pair,
     zero for the questions of the search itself.
     """
-    condition, forks = case.asked(pins).stops_differing(), case.forks
+    condition, forks = case.compared(case.asked(pins)), case.forks
     answer = yield from ask(condition, pairs, first)
     if not condition.orders.forked:
         return answer
@@ -41,7 +41,7 @@ def repeats(
     """Count how many pairs of short runs differ with these pins but without ``free``, as
     :func:`repeat.repeated` runs them. Of forked runs, the first pair is fresh.
     """
-    condition, forks = case.asked(pins, (free,)).stops_differing(), case.forks
+    condition, forks = case.compared(case.asked(pins, (free,))), case.forks
     forked = None
     if condition.orders.forked:
         # Without any pin, fresh runs are known to differ
