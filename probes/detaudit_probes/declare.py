@@ -207,6 +207,19 @@ class InScript(NamedTuple):
     edits: Tuple[Edit, ...] = ()
 
 
+class Variation(NamedTuple):
+    """Another value of a source that another machine may have, called ``title`` in reports: the
+    source is unpinned (``unpins``) or pinned with its script's pin (``pins``), or it is a matter of
+    the environment or of settings.
+    """
+
+    title: str
+    environment: Dict[str, str] = {}
+    settings: Settings = NO_SETTINGS
+    unpins: bool = False
+    pins: bool = False
+
+
 class Link(NamedTuple):
     title: str
     url: str
@@ -217,7 +230,8 @@ class Source(NamedTuple):
 
     ``experiment`` is the scan's experiment, None if only a user's own script can have the source.
     ``per_backend`` overrides it for backends with a different experiment, or none (the source's
-    pins exist there all the same). ``script`` says how it is tried in a script, None if it is not.
+    pins exist there all the same). ``script`` says how it is tried in a script, None if it is not;
+    ``variation``, how a script's dependence on it is tried.
     """
 
     id: str
@@ -234,7 +248,9 @@ class Source(NamedTuple):
     advice: str = ""
     note: str = ""
     script: Optional[InScript] = None
+    variation: Optional[Variation] = None
 
 
+ORDER = "order"
 #: The families, in the order in which they are shown and tried.
-FAMILIES = ("generators", "order", "parallel arithmetic", "kernels and compilers", "use", "gpu")
+FAMILIES = ("generators", ORDER, "parallel arithmetic", "kernels and compilers", "use", "gpu")

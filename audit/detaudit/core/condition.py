@@ -183,6 +183,19 @@ def device_of(source: Source, base: Condition) -> str:
     return "gpu" if source.needs.gpus else base.device
 
 
+def varied(condition: Condition, source: Source) -> Condition:
+    """Return the condition in which a source has the other value that its declaration names."""
+    variation = source.variation
+    assert variation is not None
+    other = condition.with_environment(variation.environment).with_settings(variation.settings)
+    if variation.unpins:
+        other = replace(other, unpinned=(*other.unpinned, source.id))
+    if variation.pins:
+        assert source.script is not None
+        other = replace(other, pins=(*other.pins, source.script.pin))
+    return other
+
+
 def pair(condition: Condition, number: int) -> tuple[Trial, Trial]:
     """Return the ``number``-th pair of a condition: one trial from each of its two nests."""
     return Trial(condition, 2 * number), Trial(condition, 2 * number + 1)

@@ -23,7 +23,7 @@ import sys
 import time
 import types
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin, Variation
 from detaudit_probes.kit import batches
 
 ID = "clock"
@@ -80,6 +80,7 @@ SOURCE = Source(
     quick=True,
     advice="Use a constant in place of a seed made from the time, and a number of steps in place of a time limit.",
     script=InScript(ID, counted=False, direct=True),
+    variation=Variation("another clock and process id", pins=True),
 )
 
 

@@ -14,7 +14,16 @@ depends on the trial's draw, as on another machine's file system.
 
 import os
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.declare import (
+    BACKENDS,
+    Edit,
+    InScript,
+    Link,
+    Pin,
+    Source,
+    Unpin,
+    Variation,
+)
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 
@@ -59,6 +68,7 @@ SOURCE = Source(
             ),
         ),
     ),
+    variation=Variation("directories listed in another order", unpins=True),
 )
 
 

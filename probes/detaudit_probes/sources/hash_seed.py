@@ -10,7 +10,17 @@ The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as i
 different order every word has a different token id and trains a different row of the embedding.
 """
 
-from detaudit_probes.declare import BACKENDS, START, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.declare import (
+    BACKENDS,
+    START,
+    Edit,
+    InScript,
+    Link,
+    Pin,
+    Source,
+    Unpin,
+    Variation,
+)
 from detaudit_probes.kit.models import Tiny, spread, stack
 
 ID = "hash-seed"
@@ -47,6 +57,7 @@ SOURCE = Source(
     quick=True,
     advice="Alternatively, sort the set before you number its elements: vocabulary = sorted(set(words)).",
     script=InScript(ID, counted=False, at_start=True, sites=False, edits=(Edit("order"),)),
+    variation=Variation("another hash seed", {"PYTHONHASHSEED": "4321"}),
 )
 
 SENTENCES = (

@@ -19,6 +19,7 @@ from detaudit_probes.declare import (
     Pin,
     Setting,
     Source,
+    Variation,
 )
 from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import facts
@@ -88,6 +89,7 @@ SOURCE = Source(
     quick=True,
     advice="Use the same thread count everywhere, and state it in bug reports.",
     script=InScript("one-thread", race=True, counted=False, sites=False),
+    variation=Variation("another thread count", unpins=True),
 )
 
 

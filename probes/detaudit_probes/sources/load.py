@@ -10,7 +10,15 @@ import contextlib
 import subprocess
 import sys
 
-from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Setting, Source
+from detaudit_probes.declare import (
+    EVERY_BACKEND,
+    TF_KERAS,
+    Compare,
+    Link,
+    Setting,
+    Source,
+    Variation,
+)
 from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import facts
@@ -36,6 +44,7 @@ SOURCE = Source(
     ),
     links=(Link("Silent data corruptions at scale", "https://arxiv.org/abs/2102.11245"),),
     advice="If load changes the bits, look for a race that an idle machine hides, or test the hardware.",
+    variation=Variation("every core busy", settings=Settings(busy=True)),
 )
 
 #: Keeps a core busy until its input is closed, which happens when the trial ends in any way.

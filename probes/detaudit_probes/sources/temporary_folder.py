@@ -7,7 +7,7 @@ Nothing needs to be pinned as long as paths are used only as paths.
 import os
 import tempfile
 
-from detaudit_probes.declare import Link, Source
+from detaudit_probes.declare import Link, Source, Variation
 
 ID = "temporary-folder"
 
@@ -24,6 +24,7 @@ SOURCE = Source(
         ),
     ),
     advice="Keep paths out of seeds and orders: sort by file name and seed with a number.",
+    variation=Variation("another temporary folder", unpins=True),
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from detaudit_probes.protocol import Measures
 
-from detaudit.commands.run.vary import VARIATIONS
+from detaudit.commands.run.vary import VARIED
 from detaudit.core.durations import duration
 from detaudit.core.events import Expected
 from detaudit.core.sentences import number
@@ -125,7 +125,7 @@ def predict(pairs: int, search: bool, timed: bool) -> Forecast:
     if not search:
         return Forecast(matching, matching, 0)
     whole = WHOLE_RUNS + (TIMING_RUNS if timed else 0)
-    return Forecast(matching + len(VARIATIONS), whole, SHORT_RUNS)
+    return Forecast(matching + len(VARIED), whole, SHORT_RUNS)
 
 
 def _for_long(length: Length) -> str:

@@ -1,51 +1,24 @@
 """Varies the settings that another machine may have: does the result depend on them?"""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-
-from detaudit_probes.protocol import Settings
 
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Varied
 from detaudit.commands.run.repeat import MOST, Comparing, compare_runs, counted, repeated
-from detaudit.core.condition import Condition, Trial
+from detaudit.core.condition import Condition, Trial, varied
 from detaudit.core.counting import matches_needed
 from detaudit.core.divergence import Divergence, Incomparable, Match
 from detaudit.core.experiment import Finished
+from detaudit.registry import base
 
 AGAIN = 4  # further runs under a variation, after one of its runs differed
 # Significance level: several variations are tried, and one is picked because it differed
 LEVEL = 0.01
 
 
-def _hash_seed(unpinned: Condition) -> Condition:
-    return unpinned.with_environment({"PYTHONHASHSEED": "4321"})
-
-
-def _busy(unpinned: Condition) -> Condition:
-    return unpinned.with_settings(Settings(busy=True))
-
-
-def _unpinning(source: str) -> Callable[[Condition], Condition]:
-    def varied(unpinned: Condition) -> Condition:
-        return Condition(**{**vars(unpinned), "unpinned": (*unpinned.unpinned, source)})
-
-    return varied
-
-
-def _pinned(pin: str) -> Callable[[Condition], Condition]:
-    return lambda unpinned: Condition(**{**vars(unpinned), "pins": (*unpinned.pins, pin)})
-
-
-#: (source, what is varied, the condition that varies it)
-VARIATIONS: tuple[tuple[str, str, Callable[[Condition], Condition]], ...] = (
-    ("hash-seed", "another hash seed", _hash_seed),
-    ("directory-order", "directories listed in another order", _unpinning("directory-order")),
-    ("intra-op-threads", "another thread count", _unpinning("intra-op-threads")),
-    ("clock", "another clock and process id", _pinned("clock")),
-    ("load", "every core busy", _busy),
-    ("temporary-folder", "another temporary folder", _unpinning("temporary-folder")),
-)
+#: The sources that are varied.
+VARIED = tuple(source for source in base.script_sources().values() if source.variation is not None)
 
 
 def vary(
@@ -59,32 +32,33 @@ def vary(
     other, often enough to exclude chance. It ends if runs of the unchanged script are found to
     differ.
     """
-    trials = {source: Trial(change(case.unpinned), 1) for source, _, change in VARIATIONS}
+    trials = {source.id: Trial(varied(case.unpinned, source), 1) for source in VARIED}
     found = yield list(trials.values())
     done, results = list(runs), []
-    for source, title, change in VARIATIONS:
-        first = found[trials[source]]
+    for source in VARIED:
+        assert source.variation is not None
+        title, first = source.variation.title, found[trials[source.id]]
         compared = comparing(runs[0], first)
         if isinstance(compared, Match):
-            results.append(Varied(source, title, True, "the same bits"))
+            results.append(Varied(source.id, title, True, "the same bits"))
         elif isinstance(compared, Divergence) and first.outcome.completed:
-            varied = Varied(source, title, False, "", compared)
-            varied, done = yield from _repeated(
-                case, done, varied, change(case.unpinned), comparing
+            result = Varied(source.id, title, False, "", compared)
+            result, done = yield from _repeated(
+                case, done, result, trials[source.id].condition, comparing
             )
-            results.append(varied)
+            results.append(result)
             if counted(done, comparing).differing:
                 break
         else:
             reason = compared.reason if isinstance(compared, Incomparable) else first.outcome.reason
-            results.append(Varied(source, title, None, reason))
+            results.append(Varied(source.id, title, None, reason))
     return tuple(results), done
 
 
 def _repeated(
-    case: Case, runs: Sequence[Finished], varied: Varied, condition: Condition, comparing: Comparing
+    case: Case, runs: Sequence[Finished], result: Varied, condition: Condition, comparing: Comparing
 ) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Varied, list[Finished]]]:
-    """Return ``varied`` if further runs under its ``condition`` differ too, else what they show;
+    """Return ``result`` if further runs under its ``condition`` differ too, else what they show;
     and the runs of the unchanged script.
     """
     trials = [Trial(condition, number) for number in range(2, 2 + AGAIN)]
@@ -99,7 +73,7 @@ def _repeated(
     extended = yield from repeated(case.unpinned, len(runs) // 2, comparing, most, runs)
     said = f"other bits in {differing + 1} of {len(compared) + 1} runs"
     if counted(extended, comparing).differing:
-        return replace(varied, matches=None, reason="runs of the script as it is differ"), extended
+        return replace(result, matches=None, reason="runs of the script as it is differ"), extended
     if shown:
-        return replace(varied, reason=said), extended
-    return replace(varied, matches=None, divergence=None, reason=f"unresolved: {said}"), extended
+        return replace(result, reason=said), extended
+    return replace(result, matches=None, divergence=None, reason=f"unresolved: {said}"), extended

@@ -5,11 +5,11 @@ pinned.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from detaudit_probes.declare import Compare, Pin, Source
+from detaudit_probes.declare import ORDER, Compare, Pin, Source
 
 from detaudit.commands.scan.experiments.compare import condition_of
 from detaudit.commands.scan.findings import Level
-from detaudit.core.condition import Condition, Trial, pair
+from detaudit.core.condition import Condition, Trial, pair, varied
 from detaudit.core.divergence import IGNORED, Comparison, Divergence, Match
 from detaudit.core.experiment import Experiment, Finished, Found
 from detaudit.core.tally import compare_finals, compare_finished
@@ -46,7 +46,8 @@ def steps(
             "hash-seed-and-order",
             "another hash seed and directory order",
             tuple(
-                (model, left, Trial(_another_order(left.condition), 1)) for model, left, _ in fresh
+                (model, left, Trial(_another_order(left.condition, sources), 1))
+                for model, left, _ in fresh
             ),
         ),
         _varied(
@@ -70,13 +71,14 @@ def steps(
     return tuple(one for one in found if one is not None)
 
 
-def _another_order(condition: Condition) -> Condition:
+def _another_order(condition: Condition, sources: Mapping[str, Source]) -> Condition:
     """Return the condition with everything pinned, at the values of a second machine: another hash
     seed and other folders.
     """
-    return replace(condition, unpinned=(*condition.unpinned, "directory-order")).with_environment(
-        {"PYTHONHASHSEED": "4321"}
-    )
+    for source in sources.values():
+        if source.family == ORDER and source.variation is not None:
+            condition = varied(condition, source)
+    return condition
 
 
 def _procedure(base: Condition, known: Mapping[str, Pin], source: Source | None) -> Step | None:
