@@ -80,7 +80,9 @@ class Pin(NamedTuple):
 
     ``sources`` lists *every* source that it pins: unpinning one of them removes the pin. ``lines``
     are what a user pastes, per backend (``"*"``: on every backend); a pin by environment variables
-    is pasted as ``environment``. ``settings`` of a training may be the pin.
+    is pasted as ``environment``. ``settings`` of a training may be the pin. ``in_base`` is the
+    pin's place in the base condition, 0 if it is no part of it; ``in_gpu_base``, the same for what
+    a training on a GPU adds.
     """
 
     id: str
@@ -90,6 +92,8 @@ class Pin(NamedTuple):
     settings: Settings = NO_SETTINGS
     lines: Dict[str, Tuple[str, ...]] = {}
     note: str = ""
+    in_base: int = 0
+    in_gpu_base: int = 0
 
 
 class Unpin(NamedTuple):
@@ -192,13 +196,17 @@ class Edit(NamedTuple):
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
-    ``pin`` is applied from outside. If ``counted`` is false, it cannot be detected whether a script
+    ``pin`` is applied from outside. Pins that are cheap and specific have a low ``rank``: if two of
+    them work, the one with the lower is reported. A pin that ``may_fail`` may make a script fail:
+    then it is left out. If ``counted`` is false, it cannot be detected whether a script
     uses the source, so the source is always tried. If ``sites`` is false, no call site can be
     recorded. ``at_start``: it acts once, when the process starts, so processes that are forked
     later share what it did.
     """
 
     pin: str
+    rank: int
+    may_fail: bool = False
     race: bool = False
     counted: bool = True
     at_start: bool = False

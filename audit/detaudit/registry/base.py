@@ -89,9 +89,12 @@ def base_condition(
     """
     known = known_pins(backend)
     condition = Condition(backend, device, model, seed, settings=SETTINGS.get(backend, NO_SETTINGS))
-    for name in (*sources.BASE_PINS, *(sources.GPU_BASE_PINS if on_gpu else ())):
-        if name in known:
-            condition = condition.with_pin(known[name])
+    pins = sorted((pin for pin in known.values() if pin.in_base), key=lambda pin: pin.in_base)
+    if on_gpu:
+        added = (pin for pin in known.values() if pin.in_gpu_base)
+        pins += sorted(added, key=lambda pin: pin.in_gpu_base)
+    for pin in pins:
+        condition = condition.with_pin(pin)
     return condition
 
 

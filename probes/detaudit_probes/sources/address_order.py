@@ -45,7 +45,7 @@ SOURCE = Source(
         ),
     ),
     advice="Keep objects in a list or a dictionary; a set of objects has no stable order.",
-    script=InScript(PIN, counted=False, at_start=True, direct=True),
+    script=InScript(PIN, rank=200, may_fail=True, counted=False, at_start=True, direct=True),
 )
 
 _id, _hash = id, hash

@@ -58,6 +58,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=70,
             sources=(ID, "wall-clock"),
             lines={
                 "*": (
@@ -79,7 +80,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Use a constant in place of a seed made from the time, and a number of steps in place of a time limit.",
-    script=InScript(ID, counted=False, direct=True),
+    script=InScript(ID, rank=150, may_fail=True, counted=False, direct=True),
     variation=Variation("another clock and process id", pins=True),
 )
 

@@ -40,6 +40,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=PIN,
+            in_base=90,
             sources=(ID,),
             lines={"*": ("files = sorted(glob.glob(pattern))  # and sorted(os.listdir(folder))",)},
         ),
@@ -60,6 +61,7 @@ SOURCE = Source(
     ),
     script=InScript(
         PIN,
+        rank=70,
         edits=(
             Edit(
                 "wrap",

@@ -47,6 +47,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=XLA,
+            in_gpu_base=130,
             sources=(ID,),
             takes_effect=IMPORT,
             environment={"XLA_FLAGS": "--xla_gpu_deterministic_ops=true"},
@@ -69,7 +70,7 @@ SOURCE = Source(
     ),
     advice="Enable op determinism. If an operation raises, replace it or place it on the CPU.",
     # For JAX only: on the other backends op determinism is the pin, and a source by itself.
-    script=InScript(XLA, race=True, sites=False),
+    script=InScript(XLA, rank=190, may_fail=True, race=True, sites=False),
 )
 
 

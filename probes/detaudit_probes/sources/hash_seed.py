@@ -35,6 +35,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=80,
             sources=(ID,),
             takes_effect=START,
             environment={"PYTHONHASHSEED": "0"},
@@ -56,7 +57,7 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Alternatively, sort the set before you number its elements: vocabulary = sorted(set(words)).",
-    script=InScript(ID, counted=False, at_start=True, sites=False, edits=(Edit("order"),)),
+    script=InScript(ID, rank=10, counted=False, at_start=True, sites=False, edits=(Edit("order"),)),
     variation=Variation("another hash seed", {"PYTHONHASHSEED": "4321"}),
 )
 

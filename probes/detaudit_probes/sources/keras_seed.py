@@ -28,6 +28,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=10,
             sources=(
                 ID,
                 "python-random",

@@ -69,7 +69,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
-    script=InScript(ID, edits=(Edit("add", calls=UNSEEDED, form="{seed}"),)),
+    script=InScript(ID, rank=60, edits=(Edit("add", calls=UNSEEDED, form="{seed}"),)),
 )
 
 

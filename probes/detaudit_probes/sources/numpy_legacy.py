@@ -29,6 +29,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=30,
             sources=(ID,) + third_party.FROM_NUMPY,
             lines={"*": ("import numpy", "numpy.random.seed({seed})  # before anything draws")},
         ),
@@ -49,6 +50,7 @@ SOURCE = Source(
     quick=True,
     script=InScript(
         ID,
+        rank=30,
         edits=(
             Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)),
             Edit("insert", ("import numpy", "numpy.random.seed({seed})")),

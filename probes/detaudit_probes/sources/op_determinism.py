@@ -52,6 +52,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_gpu_base=120,
             sources=(
                 "sparse-update",
                 "indexing-gradient",
@@ -95,7 +96,9 @@ SOURCE = Source(
         ),
     ),
     advice="Enable it in all runs that you compare or in none, and state which in bug reports.",
-    script=InScript(ID, race=True, counted=False, sites=False, edits=EDITS),
+    script=InScript(
+        ID, rank=180, may_fail=True, race=True, counted=False, sites=False, edits=EDITS
+    ),
 )
 
 

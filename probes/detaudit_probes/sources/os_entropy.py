@@ -30,6 +30,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=60,
             sources=(ID, "numpy-generator"),
             lines={
                 "*": (
@@ -51,7 +52,7 @@ SOURCE = Source(
     quick=True,
     advice="Change the lines by hand: name files by a counter instead of a uuid, and pass seeds, because the operating "
     "system's entropy cannot be seeded.",
-    script=InScript(ID),
+    script=InScript(ID, rank=160, may_fail=True),
 )
 
 

@@ -38,6 +38,8 @@ SOURCE = Source(
     advice="Use pool.map, and pass each item its own seed.",
     script=InScript(
         PIN,
+        rank=120,
+        may_fail=True,
         race=True,
         edits=(
             Edit("rename", calls=("imap_unordered",), form="imap"),

@@ -25,6 +25,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=20,
             sources=(ID,) + third_party.FROM_PYTHON,
             lines={"*": ("import random", "random.seed({seed})  # before the model is built")},
         ),
@@ -42,6 +43,7 @@ SOURCE = Source(
     quick=True,
     script=InScript(
         ID,
+        rank=20,
         edits=(
             Edit("add", calls=("Random", "random.seed"), form="{seed}"),
             Edit("insert", ("import random", "random.seed({seed})")),

@@ -21,6 +21,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=40,
             sources=(ID, "tfdata-shuffle"),
             lines={
                 **dict.fromkeys(
@@ -42,6 +43,7 @@ SOURCE = Source(
     quick=True,
     script=InScript(
         ID,
+        rank=40,
         edits=(
             Edit("rename", calls=("from_non_deterministic_state",), form="from_seed({seed})"),
             Edit("insert", ("tf.random.set_seed({seed})",), after=("tensorflow",)),

@@ -66,6 +66,7 @@ SOURCE = Source(
     ),
     script=InScript(
         PIN,
+        rank=100,
         race=True,
         edits=(
             Edit("set", calls=("map", "interleave", "batch"), form="deterministic", value="True"),

@@ -56,7 +56,11 @@ SOURCE = Source(
         ),
     ),
     script=InScript(
-        PIN, race=True, edits=(Edit("set", calls=("map", "interleave"), form="num_parallel_calls"),)
+        PIN,
+        rank=90,
+        may_fail=True,
+        race=True,
+        edits=(Edit("set", calls=("map", "interleave"), form="num_parallel_calls"),),
     ),
 )
 

@@ -47,6 +47,8 @@ SOURCE = Source(
     advice="Use results in the order in which they were requested: executor.map, or a list of futures.",
     script=InScript(
         PIN,
+        rank=110,
+        may_fail=True,
         race=True,
         edits=(
             Edit("rename", calls=("as_completed",), form="list({arguments})"),

@@ -22,6 +22,7 @@ SOURCE = Source(
     pins=(
         Pin(
             id=ID,
+            in_base=50,
             sources=(ID,),
             lines={"torch": ("import torch", "torch.manual_seed({seed})")},
         ),
@@ -38,6 +39,7 @@ SOURCE = Source(
     quick=True,
     script=InScript(
         ID,
+        rank=50,
         edits=(
             Edit("insert", ("torch.manual_seed({seed})",), after=("torch",)),
             Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from detaudit_probes.sources import MAY_FAIL
+
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Observer
 from detaudit.commands.run.repeat import Answer, ask, compare_ends
@@ -10,22 +12,6 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 
-#: Pins that may break a script: if it fails with all of them together, these are left out one by
-#: one.
-RISKY = (
-    "op-determinism",
-    "xla-deterministic",
-    "fixed-addresses",
-    "one-pool-thread",
-    "one-process",
-    "clock",
-    "os-entropy",
-    "one-thread",
-    "one-worker",
-    "serial-map",
-    "dense-update",
-    "ordered-updates",
-)
 OBSERVED = 3  # unrecorded runs whose final bits all differ from those of recorded ones
 
 
@@ -46,16 +32,16 @@ def relevant(case: Case, done: Sequence[Finished]) -> tuple[Pins, Pins]:
 def control(case: Case, pins: Pins, pairs: int) -> Experiment[tuple[Answer, Pins, Pins]]:
     """Run with everything pinned. If pins make the script fail, leave out those and no others: the
     second result are the pins that stay, the third those that were left out. If the script fails
-    without the risky ones too, none is to blame.
+    without these too, none is to blame.
     """
     answer = yield from _matches(case, pins, pairs)
-    kept = tuple(pin for pin in pins if pin not in RISKY)
+    kept = tuple(pin for pin in pins if pin not in MAY_FAIL)
     if answer.matches is not None or kept == pins:
         return answer, pins, ()
     if (yield from _matches(case, kept, 1)).matches is None:
         return answer, pins, ()
-    for risky in [pin for pin in pins if pin in RISKY]:
-        more = (*kept, risky)
+    for one in [pin for pin in pins if pin in MAY_FAIL]:
+        more = (*kept, one)
         if (yield from _matches(case, more, 1)).matches is not None:
             kept = more
     kept = tuple(pin for pin in pins if pin in kept)
