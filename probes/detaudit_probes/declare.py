@@ -75,6 +75,36 @@ def keras_2_is_chosen(variables: Mapping[str, str]) -> bool:
     return variables.get("TF_USE_LEGACY_KERAS") in ("true", "True", "1")
 
 
+class Edit(NamedTuple):
+    """A change of the user's own lines that pins a source; it is tried on a copy before it is
+    reported.
+
+    ``kind`` is one of these:
+
+    * ``insert``: insert ``lines`` after the imports of one of the modules ``after``, or at the top
+      if that is empty
+    * ``wrap``: replace the call with ``form``, which contains ``{call}``, and ``{owner}`` for a
+      method
+    * ``add``: add the argument ``form``, or put it in place of the first argument if it is not a
+      keyword
+    * ``set``: give the argument ``form`` the value ``value``; None removes it
+    * ``first``: make ``value`` the first argument
+    * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
+      too, and one that contains ``{arguments}`` replaces the whole call
+    * ``order``: sort the sets, and replace ``hash``, in lines that depend on the hash seed
+
+    All but ``insert`` change calls of functions whose last name is among ``calls`` (any function if
+    that is empty), in the lines that were observed to draw.
+    """
+
+    kind: str
+    lines: Tuple[str, ...] = ()
+    after: Tuple[str, ...] = ()
+    calls: Tuple[str, ...] = ()
+    form: str = ""
+    value: Optional[str] = None
+
+
 class Pin(NamedTuple):
     """A way to fix sources so that they cannot make runs differ.
 
@@ -82,7 +112,8 @@ class Pin(NamedTuple):
     are what a user pastes, per backend (``"*"``: on every backend); a pin by environment variables
     is pasted as ``environment``. ``settings`` of a training may be the pin. ``in_base`` is the
     pin's place in the base condition, 0 if it is no part of it; ``in_gpu_base``, the same for what
-    a training on a GPU adds.
+    a training on a GPU adds. Each of ``edits`` pins all ``sources`` of a script at once;
+    ``variables`` do so on a backend if they are set before the script starts.
     """
 
     id: str
@@ -94,6 +125,8 @@ class Pin(NamedTuple):
     note: str = ""
     in_base: int = 0
     in_gpu_base: int = 0
+    edits: Tuple[Edit, ...] = ()
+    variables: Dict[str, Tuple[Tuple[str, str], ...]] = {}
 
 
 class Unpin(NamedTuple):
@@ -163,36 +196,6 @@ class Compare(NamedTuple):
     pins: Tuple[str, ...] = ()
 
 
-class Edit(NamedTuple):
-    """A change of the user's own lines that pins a source; it is tried on a copy before it is
-    reported.
-
-    ``kind`` is one of these:
-
-    * ``insert``: insert ``lines`` after the imports of one of the modules ``after``, or at the top
-      if that is empty
-    * ``wrap``: replace the call with ``form``, which contains ``{call}``, and ``{owner}`` for a
-      method
-    * ``add``: add the argument ``form``, or put it in place of the first argument if it is not a
-      keyword
-    * ``set``: give the argument ``form`` the value ``value``; None removes it
-    * ``first``: make ``value`` the first argument
-    * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
-      too, and one that contains ``{arguments}`` replaces the whole call
-    * ``order``: sort the sets, and replace ``hash``, in lines that depend on the hash seed
-
-    All but ``insert`` change calls of functions whose last name is among ``calls`` (any function if
-    that is empty), in the lines that were observed to draw.
-    """
-
-    kind: str
-    lines: Tuple[str, ...] = ()
-    after: Tuple[str, ...] = ()
-    calls: Tuple[str, ...] = ()
-    form: str = ""
-    value: Optional[str] = None
-
-
 class InScript(NamedTuple):
     """How a source is tried in a user's own script.
 
@@ -238,7 +241,8 @@ class Source(NamedTuple):
 
     ``experiment`` is the scan's experiment, None if only a user's own script can have the source.
     ``per_backend`` overrides it for backends with a different experiment, or none (the source's
-    pins exist there all the same). ``script`` says how it is tried in a script, None if it is not;
+    pins exist there all the same). ``seeders`` are functions that seed what its pins pin: the
+    module, and the name in it. ``script`` says how it is tried in a script, None if it is not;
     ``variation``, how a script's dependence on it is tried.
     """
 
@@ -257,6 +261,7 @@ class Source(NamedTuple):
     note: str = ""
     script: Optional[InScript] = None
     variation: Optional[Variation] = None
+    seeders: Tuple[Tuple[str, str], ...] = ()
 
 
 ORDER = "order"

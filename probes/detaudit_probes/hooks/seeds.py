@@ -5,31 +5,10 @@ report mentions both.
 """
 
 import sys
-from typing import Any, List, Tuple
+from typing import Any, Callable, List
 
+from detaudit_probes import sources
 from detaudit_probes.protocol import Seeding
-
-#: The packages behind ``tf.keras`` from TensorFlow 2.6 on: each has its own names for the same
-#: functions.
-TF_KERAS = ("keras.api._v2.keras", "tf_keras.api._v2.keras")
-#: (module whose import defines it, the attributes down to the function's owner, its name, the
-#: sources it pins)
-FUNCTIONS: Tuple[Tuple[str, Tuple[str, ...], str, Tuple[str, ...]], ...] = (
-    ("random", (), "seed", ("python-random",)),
-    ("numpy", ("random",), "seed", ("numpy-legacy",)),
-    ("tensorflow", ("random",), "set_seed", ("tensorflow-seed",)),
-    ("tensorflow", (), "set_random_seed", ("tensorflow-seed",)),
-    ("torch", (), "manual_seed", ("torch-seed",)),
-    *(
-        (
-            module,
-            ("utils",),
-            "set_random_seed",
-            ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed"),
-        )
-        for module in ("keras", "tf_keras", *TF_KERAS)
-    ),
-)
 
 
 def record(session: Any, found: List[Seeding]) -> None:
@@ -57,18 +36,20 @@ def record(session: Any, found: List[Seeding]) -> None:
 
         return made
 
-    for module, path, name, sources in FUNCTIONS:
-        shown = "tf.keras" if module in TF_KERAS else module
-        wrapping = wrapper(".".join((shown,) + path + (name,)), session.spying in sources)
-        session.after_import(
-            module,
-            lambda module=module, path=path, name=name, wrapping=wrapping: session.wrap(
-                _owner(module, path), name, wrapping
-            ),
-        )
+    for source, _ in sources.declared().values():
+        reached = {name for pin in source.pins for name in pin.sources}
+        for module, function in source.seeders:
+            shown = "tf.keras" if module.endswith("._v2.keras") else module
+            wrapping = wrapper("%s.%s" % (shown, function), session.spying in reached)
+            session.after_import(module, _wrapping(session, module, function, wrapping))
 
 
-def _owner(module: str, path: Tuple[str, ...]) -> Any:
+def _wrapping(session: Any, module: str, function: str, wrapping: Any) -> Callable[[], None]:
+    path = function.split(".")
+    return lambda: session.wrap(_owner(module, path[:-1]), path[-1], wrapping)
+
+
+def _owner(module: str, path: List[str]) -> Any:
     owner = sys.modules[module]
     for name in path:
         owner = getattr(owner, name, None)  # None if this version lacks it

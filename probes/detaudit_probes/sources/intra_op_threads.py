@@ -78,6 +78,14 @@ SOURCE = Source(
                 ),
             },
             note="training uses one core",
+            variables={
+                **dict.fromkeys(
+                    ("tensorflow",) + TF_KERAS,
+                    (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
+                ),
+                "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
+                "torch": (("OMP_NUM_THREADS", "1"),),
+            },
         ),
     ),
     links=(

@@ -11,7 +11,7 @@ compiled step may not draw from that generator ("When tracing a JAX function, yo
 seeded random ops"), so the noise is added to the rows before ``fit``.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Pin, Source, Unpin
+from detaudit_probes.declare import EVERY_BACKEND, Edit, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 
@@ -50,6 +50,11 @@ SOURCE = Source(
                     "tf.keras.utils.set_random_seed({seed})  # first, before anything else",
                 ),
             },
+            edits=(
+                Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
+                Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
+                Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
+            ),
         ),
     ),
     links=(
@@ -60,6 +65,11 @@ SOURCE = Source(
         Link("keras.random.SeedGenerator", "https://keras.io/api/random/seed_generator/"),
     ),
     quick=True,
+    # From TensorFlow 2.6 on, a package behind ``tf.keras`` has its own names for the same functions
+    seeders=tuple(
+        (module, "utils.set_random_seed")
+        for module in ("keras", "tf_keras", "keras.api._v2.keras", "tf_keras.api._v2.keras")
+    ),
 )
 
 

@@ -48,6 +48,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    seeders=(("numpy", "random.seed"),),
     script=InScript(
         ID,
         rank=30,

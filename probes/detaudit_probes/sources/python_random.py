@@ -41,6 +41,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    seeders=(("random", "seed"),),
     script=InScript(
         ID,
         rank=20,

@@ -41,6 +41,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    seeders=(("tensorflow", "random.set_seed"), ("tensorflow", "set_random_seed")),
     script=InScript(
         ID,
         rank=40,

@@ -37,6 +37,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    seeders=(("torch", "manual_seed"),),
     script=InScript(
         ID,
         rank=50,

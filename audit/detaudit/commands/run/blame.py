@@ -12,12 +12,12 @@ from detaudit_probes.protocol import Draw, Seeding
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Site
-from detaudit.commands.run.fix import SEEDS
 from detaudit.commands.run.program import text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
+from detaudit.registry import base
 
 MOST_CANDIDATES = 32  # expressions that are tried
 
@@ -118,7 +118,7 @@ def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
 
 def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
     """Return a note on a seed that the script sets too late, or for a different generator."""
-    if source not in SEEDS or not seeds:
+    if not seeds or not base.script_sources()[source].seeders:
         return ""
     shown = [f"{one.function} at {relative(one.file, root)}:{one.line}" for one in seeds[:4]]
     late = [text for text, one in zip(shown, seeds, strict=False) if one.reaches and one.draws]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from detaudit_probes.declare import TF_KERAS, Edit
+from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import cost, edits
 from detaudit.commands.run.case import Case
@@ -22,23 +22,6 @@ from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_VERSIONS = 6  # versions of the program that are tried
-#: Each of these sources is one generator of the process; a single call seeds all of them.
-SEEDS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed")
-ONE_SEED = (
-    Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),
-    Edit("insert", ("tf.keras.utils.set_random_seed({seed})",), after=("tensorflow",)),
-    Edit("insert", ("import keras", "keras.utils.set_random_seed({seed})")),
-)
-#: The variables for one thread, which must be set before a script starts, as each backend reads
-#: them.
-ONE_THREAD = {
-    **dict.fromkeys(
-        ("tensorflow", *TF_KERAS),
-        (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
-    ),
-    "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
-    "torch": (("OMP_NUM_THREADS", "1"),),
-}
 
 Files = Mapping[str, str]
 Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
@@ -127,23 +110,25 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     for edit in script.edits:
         if edit.kind == "insert" or places:
             yield Way(edit, places=places)
-    # What no line of a script can pin is set before it starts.
-    own = tuple(case.known[cause.pin].environment.items()) if cause.pin in case.known else ()
-    variables = ONE_THREAD.get(case.backend, ()) if cause.pin == "one-thread" else own
+    # What no line of a script can pin is set before it starts
+    pin = case.known.get(cause.pin)
+    own = () if pin is None else tuple(pin.environment.items())
+    variables = own if pin is None else pin.variables.get(case.backend, own)
     if variables:
         yield Way(environment=variables)
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
-    """Yield combinations of one way for each cause; if several seeds are needed, the one call that
-    sets them all comes first.
+    """Yield combinations of one way for each cause; first those with one call that pins several
+    causes, such as all seeds.
     """
-    seeded = [cause for cause in causes if cause.source in SEEDS]
-    if len(seeded) > 1:
-        rest = [list(_ways(case, cause)) for cause in causes if cause not in seeded]
-        for edit in ONE_SEED:
-            for others in itertools.product(*rest):
-                yield (Way(edit), *others)
+    for pin in base.known_pins().values():
+        together = [cause for cause in causes if cause.source in pin.sources]
+        if len(together) > 1:
+            rest = [list(_ways(case, cause)) for cause in causes if cause not in together]
+            for edit in pin.edits:
+                for others in itertools.product(*rest):
+                    yield (Way(edit), *others)
     yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
 
 
