@@ -242,7 +242,9 @@ class Source(NamedTuple):
     ``experiment`` is the scan's experiment, None if only a user's own script can have the source.
     ``per_backend`` overrides it for backends with a different experiment, or none (the source's
     pins exist there all the same). ``seeders`` are functions that seed what its pins pin: the
-    module, and the name in it. ``script`` says how it is tried in a script, None if it is not;
+    module, and the name in it. ``trace_name`` is what a trace calls the state of the generator of a
+    process, if the source is one. A ``component`` of a training may draw from any generator: the
+    scan's matrix shows from which. ``script`` says how it is tried in a script, None if it is not;
     ``variation``, how a script's dependence on it is tried.
     """
 
@@ -262,6 +264,8 @@ class Source(NamedTuple):
     script: Optional[InScript] = None
     variation: Optional[Variation] = None
     seeders: Tuple[Tuple[str, str], ...] = ()
+    trace_name: str = ""
+    component: bool = False
 
 
 ORDER = "order"

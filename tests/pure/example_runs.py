@@ -116,7 +116,7 @@ MATCHING = RunAudit(
         Output("metric", "seconds", False),
         Output("data", "batches that no step used", False),
         Output("name", "calm / brave", False),
-        Output("generator", "Python's random", False),
+        Output("generator", "Python's random module", False),
         Output("printed", "standard output", False, 12),
     ),
     variations=(

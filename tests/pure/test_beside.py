@@ -80,9 +80,9 @@ CAME = "already differed"
             training(1.0, 1.0),
             training(2.0, 2.0, loss=1.0),
             "the difference originates here: the batches and the weights were equal before, but not "
-            "the state of Python's random, which nothing had used until then",
+            "the state of Python's random module, which nothing had used until then",
         ),
-        (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random already differed"),
+        (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random module already differed"),
         # Seeded on both sides before the step: it went in equal.
         (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
         (
@@ -209,7 +209,7 @@ def test_what_stands_beside_the_training_is_reported_as_what_it_is(runs):
     ]
     assert outputs(runs(*both)) == (
         Output("data", "batches that no step used", True),
-        Output("generator", "NumPy's global generator", False),
+        Output("generator", "NumPy's legacy generator", False),
         Output("metric", "seconds", False),
     )
 

@@ -172,7 +172,7 @@ def test_a_result_that_depends_on_the_machine_says_on_what():
     )
     assert (
         'Not judged the metric "seconds" differs, the batches that no step used differ, names differ (calm / brave), '
-        "the state of Python's random at the end differs, the printed output differs from line 12 on; "
+        "the state of Python's random module at the end differs, the printed output differs from line 12 on; "
         "the training matches" in text
     ) and "model.keras" not in text
     assert "model.keras: identical in all runs" in " ".join(

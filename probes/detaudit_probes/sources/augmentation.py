@@ -18,6 +18,7 @@ ID = "augmentation"
 SOURCE = Source(
     id=ID,
     family="use",
+    component=True,
     title="augmentation",
     breaks="Unseeded random image layers transform the images differently in every run.",
     backends=EVERY_BACKEND,

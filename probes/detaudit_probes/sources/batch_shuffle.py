@@ -17,6 +17,7 @@ ID = "batch-shuffle"
 SOURCE = Source(
     id=ID,
     family="use",
+    component=True,
     title="fit's shuffle",
     breaks="fit shuffles the rows of its arrays with an unseeded generator, so the batches differ.",
     backends=BACKENDS,

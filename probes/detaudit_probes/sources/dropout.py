@@ -20,6 +20,7 @@ ID = "dropout"
 SOURCE = Source(
     id=ID,
     family="use",
+    component=True,
     title="dropout",
     breaks="An unseeded Dropout draws different masks in every run, even if initial weights and batches are equal.",
     backends=BACKENDS,

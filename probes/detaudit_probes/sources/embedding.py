@@ -17,6 +17,7 @@ ID = "embedding"
 SOURCE = Source(
     id=ID,
     family="use",
+    component=True,
     title="initial embedding vectors",
     breaks="An Embedding built before the seeds are set starts from different vectors in every run.",
     backends=BACKENDS,

@@ -48,6 +48,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    trace_name="numpy",
     seeders=(("numpy", "random.seed"),),
     script=InScript(
         ID,

@@ -41,6 +41,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    trace_name="random",
     seeders=(("random", "seed"),),
     script=InScript(
         ID,

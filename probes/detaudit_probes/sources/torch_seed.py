@@ -37,6 +37,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
+    trace_name="torch",
     seeders=(("torch", "manual_seed"),),
     script=InScript(
         ID,

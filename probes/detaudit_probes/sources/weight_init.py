@@ -19,6 +19,7 @@ ID = "weight-init"
 SOURCE = Source(
     id=ID,
     family="use",
+    component=True,
     title="initial weights",
     breaks="Layers built before the seeds are set start from different weights in every run.",
     backends=BACKENDS,

@@ -11,13 +11,12 @@ from detaudit.commands.run.repeat import first_differing_pair
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
+from detaudit.registry import base
 
-#: The recorder's names for the states of the process's own generators ("random at fit"): their
-#: sources, and the words for them.
+#: The sources that are generators of the process, by the recorder's names for their states
+#: ("random at fit").
 GENERATORS = {
-    "random": ("python-random", "Python's random"),
-    "numpy": ("numpy-legacy", "NumPy's global generator"),
-    "torch": ("torch-seed", "Torch's default generator"),
+    source.trace_name: source for source in base.script_sources().values() if source.trace_name
 }
 
 
@@ -55,7 +54,7 @@ def origin(done: Sequence[Finished]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(GENERATORS[name][1] if name in GENERATORS else name for name in names[:3])
+    return ", ".join(GENERATORS[name].title if name in GENERATORS else name for name in names[:3])
 
 
 def suspects(done: Sequence[Finished]) -> set[str]:
@@ -70,7 +69,7 @@ def suspects(done: Sequence[Finished]) -> set[str]:
         return used
     divergence, left, right = found
     differing, _ = _differing(left, right, divergence)
-    return used | {source for word, (source, _) in GENERATORS.items() if word in differing}
+    return used | {source.id for word, source in GENERATORS.items() if word in differing}
 
 
 def _first(done: Sequence[Finished]) -> tuple[Divergence, Trace, Trace] | None:

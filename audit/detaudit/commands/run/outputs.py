@@ -46,7 +46,7 @@ def _beside(traces: Sequence[Trace]) -> list[Output]:
     found = []
     for name in names:
         kind, _, title = name[len(BESIDE) :].partition(" ")
-        title = GENERATORS[title][1] if title in GENERATORS else title
+        title = GENERATORS[title].title if title in GENERATORS else title
         found.append(Output(kind, title, len({trace.digests.get(name) for trace in traces}) == 1))
     return found
 

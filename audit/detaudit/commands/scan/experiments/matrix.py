@@ -13,26 +13,23 @@ from detaudit.core.divergence import IGNORED, Incomparable, Match
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.tally import compare_finished
 
-COMPONENTS = ("weight-init", "dropout", "batch-shuffle", "augmentation", "embedding")
-GENERATORS = ("python-random", "numpy-legacy", "tensorflow-seed", "torch-seed", "keras-seed")
-
 
 def matrix(
     base: Condition,
     known: Mapping[str, Pin],
     sources: Mapping[str, Source],
-    components: Sequence[str] = COMPONENTS,
-    generators: Sequence[str] = GENERATORS,
+    components: Sequence[str] = (),
+    generators: Sequence[str] = (),
 ) -> Experiment[tuple[Cell, ...]]:
     """Run one pair per cell, with everything pinned but that generator, and one pair per component
     with everything pinned.
 
-    Components and generators that are not ``sources`` of this backend are left out. A generator is
-    reseeded from the operating system in each trial, so one matching pair shows that the component
-    does not draw from it.
+    ``components`` and ``generators`` are by default all that are ``sources`` of this backend. A
+    generator is reseeded from the operating system in each trial, so one matching pair shows that
+    the component does not draw from it.
     """
-    generators = [name for name in generators if name in sources]
-    components = [name for name in components if name in sources]
+    components = components or [name for name, source in sources.items() if source.component]
+    generators = generators or [name for name, source in sources.items() if source.seeders]
     baseline = {component: _condition(base, sources[component], ()) for component in components}
     cells = {
         (component, generator): _condition(
