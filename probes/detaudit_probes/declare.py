@@ -201,10 +201,11 @@ class InScript(NamedTuple):
 
     ``pin`` is applied from outside. Pins that are cheap and specific have a low ``rank``: if two of
     them work, the one with the lower is reported. A pin that ``may_fail`` may make a script fail:
-    then it is left out. If ``counted`` is false, it cannot be detected whether a script
-    uses the source, so the source is always tried. If ``sites`` is false, no call site can be
-    recorded. ``at_start``: it acts once, when the process starts, so processes that are forked
-    later share what it did.
+    then it is left out. If ``counted`` is false, it cannot be detected whether a script uses the
+    source, so the source is always tried. If ``sites`` is false, no call site can be recorded.
+    ``if_lengths_differ`` is the source to name instead if runs make unequal numbers of steps.
+    ``at_start``: it acts once, when the process starts, so processes that are forked later share
+    what it did.
     """
 
     pin: str
@@ -215,6 +216,7 @@ class InScript(NamedTuple):
     at_start: bool = False
     sites: bool = True
     direct: bool = False
+    if_lengths_differ: str = ""
     edits: Tuple[Edit, ...] = ()
 
 
@@ -243,9 +245,10 @@ class Source(NamedTuple):
     ``per_backend`` overrides it for backends with a different experiment, or none (the source's
     pins exist there all the same). ``seeders`` are functions that seed what its pins pin: the
     module, and the name in it. ``trace_name`` is what a trace calls the state of the generator of a
-    process, if the source is one. A ``component`` of a training may draw from any generator: the
-    scan's matrix shows from which. ``script`` says how it is tried in a script, None if it is not;
-    ``variation``, how a script's dependence on it is tried.
+    process, if the source is one. ``use`` is what a line of a script does with it. A ``component``
+    of a training may draw from any generator: the scan's matrix shows from which. ``script`` says
+    how it is tried in a script, None if it is not; ``variation``, how a script's dependence on it
+    is tried.
     """
 
     id: str
@@ -265,6 +268,7 @@ class Source(NamedTuple):
     variation: Optional[Variation] = None
     seeders: Tuple[Tuple[str, str], ...] = ()
     trace_name: str = ""
+    use: str = "draw"
     component: bool = False
 
 

@@ -82,7 +82,11 @@ CAME = "already differed"
             "the difference originates here: the batches and the weights were equal before, but not "
             "the state of Python's random module, which nothing had used until then",
         ),
-        (training(1.0, 3.0), training(2.0, 4.0, loss=1.0), "Python's random module already differed"),
+        (
+            training(1.0, 3.0),
+            training(2.0, 4.0, loss=1.0),
+            "Python's random module already differed",
+        ),
         # Seeded on both sides before the step: it went in equal.
         (training(1.0, 5.0), training(2.0, 5.0, loss=1.0), "NumPy and Keras were equal before"),
         (

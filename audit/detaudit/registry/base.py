@@ -1,6 +1,6 @@
 """The base condition: seeds, hash seed, orders and one thread pinned, and no op determinism."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from detaudit_probes import sources
 from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Pin, Source, Unpin
@@ -8,7 +8,7 @@ from detaudit_probes.kit import models
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import NO_SETTINGS, Settings
 
-from detaudit.core.condition import Condition
+from detaudit.core.condition import FLAG_LISTS, Condition
 
 #: Keras' default is "auto"; the base condition compiles without XLA, which is the subject of the
 #: source ``xla``. JAX is made to compile: without that, every operation is dispatched by itself,
@@ -96,6 +96,16 @@ def base_condition(
     for pin in pins:
         condition = condition.with_pin(pin)
     return condition
+
+
+def is_set(pin: Pin, variables: Mapping[str, str]) -> bool:
+    """Whether the user's own ``variables`` have the effect of the pin already, with whatever value.
+    A list of flags may contain others, and PYTHONHASHSEED=random sets no seed.
+    """
+    return bool(pin.environment) and all(
+        name not in FLAG_LISTS and variables.get(name, "random") != "random"
+        for name in pin.environment
+    )
 
 
 #: Variables that pin a source that should be unpinned. If they were inherited, they would pin a

@@ -80,7 +80,14 @@ SOURCE = Source(
     ),
     quick=True,
     advice="Use a constant in place of a seed made from the time, and a number of steps in place of a time limit.",
-    script=InScript(ID, rank=150, may_fail=True, counted=False, direct=True),
+    script=InScript(
+        ID,
+        rank=150,
+        may_fail=True,
+        counted=False,
+        direct=True,
+        if_lengths_differ="wall-clock",
+    ),
     variation=Variation("another clock and process id", pins=True),
 )
 

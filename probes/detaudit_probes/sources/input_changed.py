@@ -13,6 +13,7 @@ ID = "input-changed"
 SOURCE = Source(
     id=ID,
     family="order",
+    use="opening",
     title="input that a run changes",
     breaks="A run reads files that an earlier run has written.",
     experiment=None,

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from detaudit_probes.declare import Source
 from detaudit_probes.protocol import Draw, Seeding
+from detaudit_probes.sources import input_changed
 
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
@@ -32,11 +34,16 @@ def sites(case: Case, causes: tuple[Cause, ...], pairs: int) -> Blaming:
     causes = yield from sites_of_draws(case, causes, unknown)
     found = []
     for cause in causes:
-        if cause.source == "hash-seed" and not cause.sites:
+        if not cause.sites and _is_an_order(case.of_pin(cause.pin)):
             lines = yield from _of_hash_seed(case, causes, cause, pairs)
             cause = replace(cause, sites=lines)
         found.append(cause)
     return tuple(found)
+
+
+def _is_an_order(source: Source) -> bool:
+    """Whether it shows only in the order of sets and in values of ``hash``."""
+    return source.script is not None and any(edit.kind == "order" for edit in source.script.edits)
 
 
 def sites_of_draws(case: Case, causes: tuple[Cause, ...], wanted: Sequence[Cause]) -> Blaming:
@@ -70,7 +77,7 @@ def openings(
     """Return the lines that open one of these ``files``, left by an earlier run; observed in a run
     of ``condition``.
     """
-    trial = _spying(condition, "input-changed", files)
+    trial = _spying(condition, input_changed.ID, files)
     found = yield [trial]
     return tuple(_draws(case, found[trial]).lines)
 

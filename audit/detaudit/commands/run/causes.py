@@ -238,11 +238,11 @@ class Finder:
 
 
 def _source_of(case: Case, pin: str, repeats: Repeats, first: Divergence | None) -> str:
-    """Return the source that the pin covers. A clock that ends the training shows in runs of
-    unequal length.
+    """Return the source that the pin covers. A clock that ends the training, for example, shows in
+    runs of unequal length.
     """
     where = repeats.divergence or first
     missing = where is not None and where.kind == "missing" and where.step is not None
-    return (
-        "wall-clock" if pin == "clock" and (missing or repeats.cut_short) else case.of_pin(pin).id
-    )
+    source = case.of_pin(pin)
+    other = source.script.if_lengths_differ if source.script is not None else ""
+    return other if other and (missing or repeats.cut_short) else source.id

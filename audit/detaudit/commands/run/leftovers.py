@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from detaudit_probes.sources import input_changed
+
 from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
@@ -24,7 +26,7 @@ from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.execution.sandbox.copies import ignored
 
-SOURCE, PIN = "input-changed", "fresh-folder"
+SOURCE, PIN = input_changed.ID, "fresh-folder"
 MOST = 8  # runs that start with an earlier run's files, to distinguish the effect from chance
 MOST_ALONE = 7  # folders and files that are removed one by one
 MOST_NAMES = 1000  # names in a folder that is removed

@@ -17,6 +17,7 @@ from typing import Any
 
 import detaudit_probes
 from detaudit_probes import codec, protocol
+from detaudit_probes.sources import clock
 
 from detaudit.commands.run import trackers
 from detaudit.commands.run.supervise import LAUNCH_FILE
@@ -38,7 +39,6 @@ from detaudit.machine import confinement, variables
 
 MOST_BURNERS = 8
 MOST_LISTED = 50_000  # names below the program's folder that are checked for changes
-CLOCK = "clock"  # the pin
 GUEST = Path(detaudit_probes.__file__).parent
 
 # In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
@@ -402,7 +402,7 @@ class ProgramHost:
             "fixed_addresses": bool(request.settings.fixed_addresses),
             "burners": _burners() if request.settings.busy else 0,
             # If the clock is pinned, two runs read the same time whenever they start.
-            "wait": pace.wait() if pace is not None and CLOCK not in request.pins else 0.0,
+            "wait": pace.wait() if pace is not None and clock.ID not in request.pins else 0.0,
         }
 
     def _save(self, folder: Path, launch: Mapping[str, Any]) -> None:

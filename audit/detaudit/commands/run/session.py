@@ -425,10 +425,12 @@ class _Run:
         )
 
     def _pins(self) -> tuple[str, ...]:
-        pins = list(sources.SCRIPT_PINS)
-        if os.environ.get("PYTHONHASHSEED", "random") != "random":
-            pins.remove("hash-seed")  # the user's own environment pins it
-        return tuple(pins)
+        known = base.known_pins()
+        return tuple(
+            pin
+            for pin in sources.SCRIPT_PINS
+            if pin not in known or not base.is_set(known[pin], os.environ)
+        )
 
     def _run_one_at_a_time(self) -> None:
         """Do not run trials side by side if some write where others read."""

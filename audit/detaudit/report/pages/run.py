@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from detaudit.core.sentences import differ, listed, share
+from detaudit.registry import base
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -349,7 +350,8 @@ def _called(stack: Sequence[str]) -> str:
 def describe_site(site: v1.Site, source: str) -> str:
     through = "" if site.in_user_code or not site.stack else f", through {_called(site.stack)}"
     function = f" in {site.function}" if site.function and site.function != "<module>" else ""
-    what = "opening" if source == "input-changed" else "draw"
+    known = base.script_sources().get(source)
+    what = known.use if known is not None else "draw"
     return f"{site.file}:{site.line}{function}, {number(site.draws, what)}{through}"
 
 
