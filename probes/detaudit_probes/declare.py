@@ -38,23 +38,40 @@ START = "start"  # takes effect when the interpreter starts: selects the nest
 IMPORT = "import"  # takes effect when the framework is imported: selects the nest
 CHILD = "child"  # takes effect later: applied in the child
 
-#: Keras 3's backends.
-EVERY_BACKEND = ("tensorflow", "jax", "torch")
+KERAS_3 = "Keras 3"
 #: Keras 2 before it became part of TensorFlow: a package with backends, on which everything draws
 #: from NumPy's generator.
-THEANO = "theano"
-OLD_KERAS = (THEANO, "tensorflow1")
+KERAS_WITH_BACKENDS = "Keras 2 with backends"
 #: Keras 2 as ``tf.keras``: part of TensorFlow 2.3 to 2.6, then the separate package ``keras`` 2.7
 #: to 2.15, and ``tf_keras`` later.
-TF_KERAS = ("tensorflow2", "tf_keras")
+KERAS_OF_TENSORFLOW = "Keras 2 as tf.keras"
 #: The package of Keras 2 that may be installed beside another Keras.
 KERAS_2_BESIDE = "tf_keras"
 #: The names that Keras is imported under; TensorFlow 2.0 to 2.6 contain it.
 KERAS_MODULES = ("keras", "tensorflow.keras", KERAS_2_BESIDE)
-#: Each is an adapter in ``backends/``.
-BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
-#: Backends with the name that Keras and pip use; the other adapters are for TensorFlow.
-NOT_TENSORFLOW = ("jax", "torch", THEANO)
+
+
+class Backend(NamedTuple):
+    """What the project knows about a backend, beside the functions of its adapter.
+
+    ``title`` is the framework in reports, ``keras_name`` the backend's name in ``KERAS_BACKEND``,
+    and ``named`` whether users ask for it by its id; other adapters follow from what is installed.
+    ``keras`` is its generation. ``distributions`` contain the framework, the usual one first;
+    ``installs`` are the packages that it needs, and ``extra`` says whether they are an extra of
+    detaudit's own. ``settings`` are those of the base condition, ``models`` the tiny models that
+    can be trained on it (empty: all).
+    """
+
+    id: str
+    title: str
+    keras_name: str
+    keras: str
+    distributions: Tuple[str, ...]
+    installs: Tuple[str, ...]
+    named: bool = True
+    extra: bool = False
+    settings: Settings = NO_SETTINGS
+    models: Tuple[str, ...] = ()
 
 
 def under_keras_2(tensorflow: Tuple[int, int]) -> str:
@@ -113,7 +130,8 @@ class Pin(NamedTuple):
     is pasted as ``environment``. ``settings`` of a training may be the pin. ``in_base`` is the
     pin's place in the base condition, 0 if it is no part of it; ``in_gpu_base``, the same for what
     a training on a GPU adds. Each of ``edits`` pins all ``sources`` of a script at once;
-    ``variables`` do so on a backend if they are set before the script starts.
+    ``variables`` do so on a backend if they are set before the script starts. A pin that
+    ``holds_time`` makes two runs read the same time.
     """
 
     id: str
@@ -125,6 +143,7 @@ class Pin(NamedTuple):
     note: str = ""
     in_base: int = 0
     in_gpu_base: int = 0
+    holds_time: bool = False
     edits: Tuple[Edit, ...] = ()
     variables: Dict[str, Tuple[Tuple[str, str], ...]] = {}
 

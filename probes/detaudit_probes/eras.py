@@ -4,7 +4,8 @@ versions.
 
 from typing import Dict
 
-from detaudit_probes.declare import OLD_KERAS, Unpin
+from detaudit_probes.backends import OLD_KERAS
+from detaudit_probes.declare import Unpin
 
 
 def of_the_shuffle(model: str) -> Dict[str, Unpin]:

@@ -8,7 +8,8 @@ import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
 
-from detaudit_probes.declare import EVERY_BACKEND, Link
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Link
 
 
 class Placebo(NamedTuple):

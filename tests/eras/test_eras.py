@@ -18,7 +18,7 @@ from detaudit.execution.limits import Limits
 from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
-from detaudit_probes.declare import TF_KERAS
+from detaudit_probes.backends import TF_KERAS
 from detaudit_probes.kit import models
 
 from tests.end_to_end.conftest import detaudit  # noqa: F401  (a fixture)

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from detaudit.registry import base
-from detaudit_probes.declare import EVERY_BACKEND
+from detaudit_probes.backends import EVERY_BACKEND
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "tests" / "corpus" / "card"

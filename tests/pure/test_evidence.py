@@ -29,7 +29,7 @@ from detaudit.registry import base, recipes
 from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
 from detaudit.report.pages import wording
-from detaudit_probes.declare import BACKENDS
+from detaudit_probes.backends import BACKENDS
 from detaudit_probes.kit import models
 from rich.console import Console
 

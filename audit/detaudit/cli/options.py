@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from detaudit_probes.declare import BACKENDS, EVERY_BACKEND, KERAS_2_BESIDE, THEANO
+from detaudit_probes.backends import BACKENDS, KERAS_NAMES, KNOWN
 
 from detaudit.cli.settings import as_written
 from detaudit.core.nearest import did_you_mean
 from detaudit.errors import UsageError
 
-#: The values of ``KERAS_BACKEND``.
-SCRIPT_BACKENDS = (*EVERY_BACKEND, THEANO)
+SCRIPT_BACKENDS = KERAS_NAMES
 #: The backends of a scan. The adapter for an old TensorFlow follows from what is installed.
-SCAN_BACKENDS = (*SCRIPT_BACKENDS, KERAS_2_BESIDE)
+SCAN_BACKENDS = tuple(name for name, backend in KNOWN.items() if backend.named)
 DETECTED = "KERAS_BACKEND, or the installed one"
 
 

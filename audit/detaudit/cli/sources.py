@@ -2,7 +2,7 @@
 
 import sys
 
-from detaudit_probes.declare import NOT_TENSORFLOW
+from detaudit_probes.backends import KNOWN
 
 from detaudit.cli.messages import print_whole
 from detaudit.cli.options import Backend, PrintJson, Python, interpreter_path
@@ -24,7 +24,8 @@ def sources_command(
     adapter = interpreter.choose(backend, facts)
     known, gpus = base.script_sources(adapter), gpu.count(gpu.snapshot())
     # TensorFlow has several packages, and without any backend it is the one that is described
-    package = adapter if adapter in NOT_TENSORFLOW else None
+    distributions = KNOWN[adapter].distributions
+    package = distributions[0] if len(distributions) == 1 else None
     if json:
         sys.stdout.write(write.plain_json(listing_document(known, facts, gpus, package)))
     else:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from detaudit_probes.declare import NOT_TENSORFLOW, keras_2_is_chosen, under_keras_2
+from detaudit_probes.backends import KERAS_NAMES, KNOWN
+from detaudit_probes.declare import keras_2_is_chosen, under_keras_2
 
 from detaudit.errors import EnvironmentUnusable
 from detaudit.execution.host import Hello, Interpreter
@@ -16,20 +17,7 @@ from detaudit.execution.variables import environment_for_nests
 from detaudit.execution.workspace import workspace
 from detaudit.registry import base
 
-#: The values of ``KERAS_BACKEND``.
-KERAS_NAMES = ("tensorflow", *NOT_TENSORFLOW)
-#: The distributions that contain TensorFlow.
-TENSORFLOW = (
-    "tensorflow",
-    "tensorflow-cpu",
-    "tensorflow-gpu",
-    "tensorflow-intel",
-    "tensorflow-macos",
-    "tensorflow-rocm",
-    "intel-tensorflow",
-    "tf-nightly",
-    "tf-nightly-cpu",
-)
+TENSORFLOW = KERAS_NAMES[0]
 
 
 def ask(python: str) -> Hello:
@@ -39,13 +27,13 @@ def ask(python: str) -> Hello:
     with workspace() as folder:
         environment = environment_for_nests(os.environ, (), str(folder.private))
         runner = Runner(
-            Interpreter(python, "tensorflow", imports=False),
+            Interpreter(python, TENSORFLOW, imports=False),
             Limits(),
             folder.path / "run-asked",
             environment,
         )
         try:
-            return runner.greet(base.base_condition("tensorflow", "cpu", 1))
+            return runner.greet(base.base_condition(TENSORFLOW, "cpu", 1))
         finally:
             runner.close()
 
@@ -62,11 +50,11 @@ def choose(
     backend = asked or (named if named in KERAS_NAMES else None)
     if backend is None:
         there = installed(facts)
-        if len(there) > 1 and there[0] != "tensorflow":
+        if len(there) > 1 and there[0] != TENSORFLOW:
             raise EnvironmentUnusable(
                 f"This environment has {' and '.join(there)}: choose one with --backend {there[0]}."
             )
-        backend = there[0] if there else "tensorflow"
+        backend = there[0] if there else TENSORFLOW
     return adapter(backend, facts, variables)
 
 
@@ -80,8 +68,11 @@ def adapter(
     Raises EnvironmentUnusable for TensorFlow 2.0 to 2.2.
     """
     packages = facts.get("packages", {})
-    release = next((_release(packages[name]) for name in TENSORFLOW if name in packages), None)
-    if backend != "tensorflow":
+    release = next(
+        (_release(packages[name]) for name in KNOWN[TENSORFLOW].distributions if name in packages),
+        None,
+    )
+    if backend != TENSORFLOW:
         return backend
     if release is None:
         return backend
@@ -93,14 +84,18 @@ def adapter(
     # Before 2.7, users of TensorFlow use its own Keras 2, whatever else is installed.
     legacy = "tf-keras" in packages and keras_2_is_chosen(variables)
     old = release < (2, 7) or _release(packages.get("keras", "3.0")) < (3, 0) or legacy
-    return under_keras_2(release) if old else "tensorflow"
+    return under_keras_2(release) if old else TENSORFLOW
 
 
 def installed(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the installed backends, with the names that users use."""
     packages = facts.get("packages", {})
-    tensorflow = ("tensorflow",) if any(name in packages for name in TENSORFLOW) else ()
-    return (*tensorflow, *(name for name in NOT_TENSORFLOW if name in packages))
+    found = (
+        backend.keras_name
+        for backend in KNOWN.values()
+        if any(name in packages for name in backend.distributions)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _release(version: str) -> tuple[int, int]:

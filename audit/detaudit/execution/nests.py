@@ -17,6 +17,7 @@ from typing import Any
 
 import detaudit_probes
 from detaudit_probes import codec, protocol
+from detaudit_probes.backends import KNOWN
 
 from detaudit.core.files import end_of, is_full, read_json, write_json
 from detaudit.core.outcome import Ended, last_line, sentence
@@ -25,15 +26,7 @@ from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.processes import end_group
 
 #: The extras of our own distribution that install a backend.
-EXTRAS = ("tensorflow", "jax", "torch")
-#: What an environment needs for a backend if detaudit is not to be installed in it.
-PACKAGES = {
-    "jax": ("jax", "keras"),
-    "torch": ("torch", "keras"),
-    "theano": ("theano", "keras==2.0.3"),
-    "tf_keras": ("tensorflow", "tf_keras"),
-}
-
+EXTRAS = tuple(name for name, backend in KNOWN.items() if backend.extra)
 GUEST = Path(detaudit_probes.__file__).parent
 
 
@@ -192,8 +185,7 @@ def install_line(interpreter: Interpreter) -> str:
     own = interpreter.path == sys.executable
     if own and interpreter.backend in EXTRAS:
         return f"{python} -m pip install 'detaudit[{interpreter.backend}]'"
-    packages = PACKAGES.get(interpreter.backend, ("tensorflow", "keras"))
-    return f"{python} -m pip install {' '.join(packages)}"
+    return f"{python} -m pip install {' '.join(KNOWN[interpreter.backend].installs)}"
 
 
 def explain_failure(failure: Mapping[str, Any], interpreter: Interpreter) -> str:

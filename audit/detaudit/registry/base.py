@@ -3,28 +3,19 @@
 from collections.abc import Iterable, Mapping
 
 from detaudit_probes import sources
-from detaudit_probes.declare import NOT_TENSORFLOW, Compare, Pin, Source, Unpin
+from detaudit_probes.backends import KNOWN
+from detaudit_probes.declare import Compare, Pin, Source, Unpin
 from detaudit_probes.kit import models
 from detaudit_probes.placebos import PLACEBOS
-from detaudit_probes.protocol import NO_SETTINGS, Settings
 
 from detaudit.core.condition import FLAG_LISTS, Condition
-
-#: Keras' default is "auto"; the base condition compiles without XLA, which is the subject of the
-#: source ``xla``. JAX is made to compile: without that, every operation is dispatched by itself,
-#: which no user does. Keras 2 compiles nothing by itself.
-SETTINGS: dict[str, Settings] = {
-    "tensorflow": Settings(jit_compile=False),
-    "jax": Settings(jit_compile=True),
-    "torch": Settings(jit_compile=False),
-}
 
 
 def keras_backend(backend: str) -> str:
     """Return Keras' name of the backend: several adapters are for TensorFlow, with different
     versions of Keras.
     """
-    return backend if backend in NOT_TENSORFLOW else "tensorflow"
+    return KNOWN[backend].keras_name
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:
@@ -88,7 +79,7 @@ def base_condition(
     because otherwise no two runs of the control could be expected to match.
     """
     known = known_pins(backend)
-    condition = Condition(backend, device, model, seed, settings=SETTINGS.get(backend, NO_SETTINGS))
+    condition = Condition(backend, device, model, seed, settings=KNOWN[backend].settings)
     pins = sorted((pin for pin in known.values() if pin.in_base), key=lambda pin: pin.in_base)
     if on_gpu:
         added = (pin for pin in known.values() if pin.in_gpu_base)

@@ -1,7 +1,9 @@
 """One adapter module per backend: seeds, threads, devices, generator states, a variable's bits.
 
-Facts about a backend are only here and in the sources that are about one. An adapter has
+Facts about a backend are only here and in the sources that are about one. To add a backend, add its
+adapter and its name to the list. An adapter has
 
+``BACKEND``                     what else is known about it (``declare.Backend``)
 ``IMPORTS``                     what a nest imports, in this order
 ``configure(trial)``            threads and devices, before the runtime starts; raises Unavailable
 ``set_threads(count)``          (JAX, Torch) how many threads share an operation, from now on
@@ -29,6 +31,14 @@ Facts about a backend are only here and in the sources that are about one. An ad
 
 import importlib
 from types import ModuleType
+from typing import Dict, Tuple
+
+from detaudit_probes.declare import (
+    KERAS_3,
+    KERAS_OF_TENSORFLOW,
+    KERAS_WITH_BACKENDS,
+    Backend,
+)
 
 NAMES = ("tensorflow", "jax", "torch", "theano", "tensorflow1", "tensorflow2", "tf_keras")
 
@@ -38,3 +48,20 @@ def get(name: str) -> ModuleType:
     if name not in NAMES:
         raise ValueError("unknown backend %r; the known backends are %s" % (name, ", ".join(NAMES)))
     return importlib.import_module("detaudit_probes.backends." + name)
+
+
+#: What is known about each, in order.
+KNOWN: Dict[str, Backend] = {name: get(name).BACKEND for name in NAMES}
+
+
+def of_keras(generation: str) -> Tuple[str, ...]:
+    """Return the backends of a generation of Keras."""
+    return tuple(name for name, backend in KNOWN.items() if backend.keras == generation)
+
+
+EVERY_BACKEND = of_keras(KERAS_3)
+OLD_KERAS = of_keras(KERAS_WITH_BACKENDS)
+TF_KERAS = of_keras(KERAS_OF_TENSORFLOW)
+BACKENDS = EVERY_BACKEND + OLD_KERAS + TF_KERAS
+#: The names that ``KERAS_BACKEND`` takes.
+KERAS_NAMES = tuple(dict.fromkeys(backend.keras_name for backend in KNOWN.values()))

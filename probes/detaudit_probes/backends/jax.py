@@ -5,11 +5,24 @@ from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
+from detaudit_probes.declare import KERAS_3, Backend
 from detaudit_probes.given import Unavailable
+from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import facts as interpreter
 from detaudit_probes.recording import on_device as algorithm
 
 IMPORTS = ("numpy", "jax", "keras")
+BACKEND = Backend(
+    id="jax",
+    title="JAX",
+    keras_name="jax",
+    keras=KERAS_3,
+    distributions=("jax",),
+    installs=("jax", "keras"),
+    extra=True,
+    # Without it, every operation is dispatched by itself, which no user does
+    settings=Settings(jit_compile=True),
+)
 
 
 def configure(trial: Any) -> None:

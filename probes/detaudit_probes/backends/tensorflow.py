@@ -3,11 +3,36 @@
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras3
+from detaudit_probes.declare import KERAS_3, Backend
 from detaudit_probes.given import Unavailable
+from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import facts as interpreter
 from detaudit_probes.recording import on_device as algorithm
 
 IMPORTS = ("numpy", "tensorflow", "keras")
+#: The distributions that contain TensorFlow.
+DISTRIBUTIONS = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-gpu",
+    "tensorflow-intel",
+    "tensorflow-macos",
+    "tensorflow-rocm",
+    "intel-tensorflow",
+    "tf-nightly",
+    "tf-nightly-cpu",
+)
+BACKEND = Backend(
+    id="tensorflow",
+    title="TensorFlow",
+    keras_name="tensorflow",
+    keras=KERAS_3,
+    distributions=DISTRIBUTIONS,
+    installs=("tensorflow", "keras"),
+    extra=True,
+    # Keras' default is "auto"; XLA is the subject of the source ``xla``
+    settings=Settings(jit_compile=False),
+)
 
 _draws: List[int] = []
 

@@ -2,13 +2,25 @@
 
 from typing import Any, Dict, List, Tuple
 
+from detaudit_probes.backends import tensorflow
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras2 import record_step  # noqa: F401 (an adapter's functions)
 from detaudit_probes.backends.tensorflow import count_draws, unseeded_draws  # noqa: F401 (an adapter's functions)
+from detaudit_probes.declare import KERAS_WITH_BACKENDS, Backend
 from detaudit_probes.given import Unavailable
 from detaudit_probes.recording import facts as interpreter
 
 IMPORTS = ("numpy", "tensorflow", "keras")
+BACKEND = Backend(
+    id="tensorflow1",
+    title="TensorFlow",
+    keras_name="tensorflow",
+    keras=KERAS_WITH_BACKENDS,
+    distributions=tensorflow.DISTRIBUTIONS,
+    installs=("tensorflow", "keras"),
+    named=False,
+    models=("mlp", "cnn", "text", "lstm"),
+)
 
 _threads: List[int] = []
 

@@ -19,8 +19,19 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     sync,
     unseeded_draws,
 )
+from detaudit_probes.declare import KERAS_OF_TENSORFLOW, Backend
 
 IMPORTS = ("numpy", "tensorflow", "tensorflow.keras")
+BACKEND = Backend(
+    id="tensorflow2",
+    title="TensorFlow",
+    keras_name="tensorflow",
+    keras=KERAS_OF_TENSORFLOW,
+    distributions=tensorflow.DISTRIBUTIONS,
+    installs=("tensorflow", "keras"),
+    named=False,
+    models=("mlp", "cnn", "text", "lstm"),
+)
 
 
 def configure(trial: Any) -> None:

@@ -24,7 +24,7 @@ from detaudit_probes.backends.tensorflow import (  # noqa: F401 (an adapter's fu
     sync,
     unseeded_draws,
 )
-from detaudit_probes.declare import keras_2_is_chosen
+from detaudit_probes.declare import KERAS_OF_TENSORFLOW, Backend, keras_2_is_chosen
 
 PACKAGE = (
     "tf_keras"
@@ -32,6 +32,14 @@ PACKAGE = (
     else "keras"
 )
 IMPORTS = ("numpy", "tensorflow", PACKAGE)
+BACKEND = Backend(
+    id="tf_keras",
+    title="TensorFlow",
+    keras_name="tensorflow",
+    keras=KERAS_OF_TENSORFLOW,
+    distributions=tensorflow.DISTRIBUTIONS,
+    installs=("tensorflow", "tf_keras"),
+)
 
 
 def configure(trial: Any) -> None:

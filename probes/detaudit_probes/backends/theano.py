@@ -4,9 +4,19 @@ from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends.keras2 import optimizer_weights as optimizer_variables  # noqa: F401
 from detaudit_probes.backends.keras2 import record_step  # noqa: F401 (an adapter's functions)
+from detaudit_probes.declare import KERAS_WITH_BACKENDS, Backend
 from detaudit_probes.given import Unavailable
 
 IMPORTS = ("numpy", "theano", "keras")
+BACKEND = Backend(
+    id="theano",
+    title="Theano",
+    keras_name="theano",
+    keras=KERAS_WITH_BACKENDS,
+    distributions=("theano",),
+    installs=("theano", "keras==2.0.3"),
+    models=("mlp",),  # it lacks layers, or needs a minute to compile each of them
+)
 
 
 def configure(trial: Any) -> None:

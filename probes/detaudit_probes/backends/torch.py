@@ -5,10 +5,22 @@ from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import keras3
 from detaudit_probes.backends.keras3 import tensor
+from detaudit_probes.declare import KERAS_3, Backend
 from detaudit_probes.given import Unavailable
+from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import on_device as algorithm
 
 IMPORTS = ("numpy", "torch", "keras")
+BACKEND = Backend(
+    id="torch",
+    title="Torch",
+    keras_name="torch",
+    keras=KERAS_3,
+    distributions=("torch",),
+    installs=("torch", "keras"),
+    extra=True,
+    settings=Settings(jit_compile=False),
+)
 
 
 def configure(trial: Any) -> None:

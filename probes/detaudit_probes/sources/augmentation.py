@@ -9,7 +9,8 @@ draw there, and a parallel map may assign the draws to the images in a different
 probe's network has seeded initial weights and does not shuffle its rows.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Source, Unpin
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread
 

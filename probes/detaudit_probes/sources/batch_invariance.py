@@ -8,7 +8,8 @@ batch and once one by one. Users expect equal results (tensorflow/tensorflow#396
 keras-team/keras#13328). In TensorFlow, the only pin is one batch size everywhere.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import Settings
 

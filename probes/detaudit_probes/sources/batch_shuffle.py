@@ -9,7 +9,8 @@ in the code, not tried). The probe's network has seeded initial weights and no d
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 
 ID = "batch-shuffle"

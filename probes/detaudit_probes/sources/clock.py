@@ -23,7 +23,8 @@ import sys
 import time
 import types
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin, Variation
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import InScript, Link, Pin, Source, Unpin, Variation
 from detaudit_probes.kit import batches
 
 ID = "clock"
@@ -60,6 +61,7 @@ SOURCE = Source(
             id=ID,
             in_base=70,
             sources=(ID, "wall-clock"),
+            holds_time=True,
             lines={
                 "*": (
                     "import itertools",

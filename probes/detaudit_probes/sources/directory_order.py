@@ -14,16 +14,8 @@ depends on the trial's draw, as on another machine's file system.
 
 import os
 
-from detaudit_probes.declare import (
-    BACKENDS,
-    Edit,
-    InScript,
-    Link,
-    Pin,
-    Source,
-    Unpin,
-    Variation,
-)
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin, Variation
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 

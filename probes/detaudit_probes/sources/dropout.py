@@ -11,7 +11,8 @@ has seeded initial weights and does not shuffle its rows, so only the masks can 
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 

@@ -7,7 +7,8 @@ with different bits than the compiled one. On a CPU, a CNN and an attention bloc
 network does not.
 """
 
-from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.protocol import Settings
 
 ID = "eager"

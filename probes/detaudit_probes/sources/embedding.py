@@ -8,7 +8,8 @@ weights are seeded, and the rows are not shuffled.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import Tiny, seeded, spread, stack
 

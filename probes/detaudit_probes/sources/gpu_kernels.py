@@ -15,16 +15,8 @@ documentation and the threads linked below.
 
 import sys
 
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    IMPORT,
-    InScript,
-    Link,
-    Needs,
-    Pin,
-    Source,
-    Unpin,
-)
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import IMPORT, InScript, Link, Needs, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "gpu-kernels"

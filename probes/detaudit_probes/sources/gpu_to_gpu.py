@@ -10,7 +10,8 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Needs, Setting, Source
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Compare, Link, Needs, Setting, Source
 
 ID = "gpu-to-gpu"
 

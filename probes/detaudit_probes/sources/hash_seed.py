@@ -10,17 +10,8 @@ The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as i
 different order every word has a different token id and trains a different row of the embedding.
 """
 
-from detaudit_probes.declare import (
-    BACKENDS,
-    START,
-    Edit,
-    InScript,
-    Link,
-    Pin,
-    Source,
-    Unpin,
-    Variation,
-)
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import START, Edit, InScript, Link, Pin, Source, Unpin, Variation
 from detaudit_probes.kit.models import Tiny, spread, stack
 
 ID = "hash-seed"

@@ -22,16 +22,8 @@ followed by one Newton step; its bits reportedly differ between vendors, and no 
 
 import os
 
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    IMPORT,
-    Compare,
-    Link,
-    Needs,
-    Pin,
-    Setting,
-    Source,
-)
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import IMPORT, Compare, Link, Needs, Pin, Setting, Source
 from detaudit_probes.kit.models import Tiny, spread
 
 ID = "instruction-set"

@@ -12,7 +12,8 @@ On TensorFlow 2.3, its runs differ with one thread as well: 5 of 5 processes of 
 detaudit ended with different weights, with all seeds set; executed eagerly, 5 of 5 matched.
 """
 
-from detaudit_probes.declare import TF_KERAS, Compare, Link, Setting, Source
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import Settings
 

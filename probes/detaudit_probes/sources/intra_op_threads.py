@@ -10,17 +10,8 @@ import functools
 import os
 
 from detaudit_probes import backends
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    TF_KERAS,
-    Compare,
-    InScript,
-    Link,
-    Pin,
-    Setting,
-    Source,
-    Variation,
-)
+from detaudit_probes.backends import EVERY_BACKEND, TF_KERAS
+from detaudit_probes.declare import Compare, InScript, Link, Pin, Setting, Source, Variation
 from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import facts
 

@@ -11,7 +11,8 @@ compiled step may not draw from that generator ("When tracing a JAX function, yo
 seeded random ops"), so the noise is added to the rows before ``fit``.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Edit, Link, Pin, Source, Unpin
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Edit, Link, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, mlp
 from detaudit_probes.sources import third_party
 

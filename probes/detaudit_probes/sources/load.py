@@ -10,15 +10,8 @@ import contextlib
 import subprocess
 import sys
 
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    TF_KERAS,
-    Compare,
-    Link,
-    Setting,
-    Source,
-    Variation,
-)
+from detaudit_probes.backends import EVERY_BACKEND, TF_KERAS
+from detaudit_probes.declare import Compare, Link, Setting, Source, Variation
 from detaudit_probes.kit import models, training
 from detaudit_probes.protocol import Settings
 from detaudit_probes.recording import facts

@@ -15,17 +15,8 @@ import functools
 import sys
 import threading
 
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    KERAS_MODULES,
-    TF_KERAS,
-    Edit,
-    InScript,
-    Link,
-    Pin,
-    Source,
-    Unpin,
-)
+from detaudit_probes.backends import EVERY_BACKEND, TF_KERAS
+from detaudit_probes.declare import KERAS_MODULES, Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 

@@ -11,16 +11,8 @@ own, replacing the operating system's entropy (pin ``os-entropy``) pins it as we
 import os
 import zlib
 
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    TF_KERAS,
-    Edit,
-    InScript,
-    Link,
-    Pin,
-    Source,
-    Unpin,
-)
+from detaudit_probes.backends import EVERY_BACKEND, TF_KERAS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "numpy-generator"

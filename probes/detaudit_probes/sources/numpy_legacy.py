@@ -13,7 +13,8 @@ shuffles with ``numpy.random.permutation``
 
 import sys
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.sources import third_party
 

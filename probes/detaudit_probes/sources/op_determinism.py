@@ -21,7 +21,8 @@ It does not make different thread counts, instruction sets or devices give the s
 """
 
 from detaudit_probes import backends
-from detaudit_probes.declare import TF_KERAS, Compare, Edit, InScript, Link, Pin, Setting, Source
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Compare, Edit, InScript, Link, Pin, Setting, Source
 
 ID = "op-determinism"
 GPU_KERNELS = "gpu-kernels"  # on a GPU the base condition pins them with this switch

@@ -15,7 +15,8 @@ that was seeded at import, such as NumPy's legacy generator, needs its own seed.
 import os
 import random
 
-from detaudit_probes.declare import BACKENDS, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "os-entropy"

@@ -8,7 +8,8 @@ policy, but no two policies give the same bits. The policy must be set before th
 created. The 16-bit kernels also depend on the CPU (AVX512_BF16, AMX).
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.protocol import Settings
 
 ID = "precision"

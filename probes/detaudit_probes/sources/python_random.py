@@ -10,7 +10,8 @@ not from NumPy and not from TensorFlow. The recipe of 2017, ``numpy.random.seed`
 import random
 import sys
 
-from detaudit_probes.declare import BACKENDS, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.sources import third_party
 
 ID = "python-random"

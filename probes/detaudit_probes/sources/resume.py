@@ -17,7 +17,8 @@ ends with different bits (observed with 2.15).
 
 import os
 
-from detaudit_probes.declare import EVERY_BACKEND, TF_KERAS, Compare, Link, Pin, Setting, Source
+from detaudit_probes.backends import EVERY_BACKEND, TF_KERAS
+from detaudit_probes.declare import Compare, Link, Pin, Setting, Source
 from detaudit_probes.kit import models, training
 from detaudit_probes.kit.models import Tiny, seeded, spread
 from detaudit_probes.protocol import own_setting

@@ -12,7 +12,8 @@ The probe's network uses all of them: unseeded initial weights, dropout, ``fit``
 Keras has it, noise from ``keras.random``.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Setting, Source
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.kit import training
 from detaudit_probes.kit.models import Tiny, spread
 from detaudit_probes.protocol import own_setting

@@ -11,7 +11,8 @@ or op determinism.
 The probe trains the text model: 40,000 rows, 50 indices, 8 threads.
 """
 
-from detaudit_probes.declare import TF_KERAS, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import InScript, Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 from detaudit_probes.sources import op_determinism
 

@@ -7,7 +7,8 @@ system (``tensorflow/core/util/guarded_philox_random.cc``). On the TensorFlow ba
 the batches. As a side effect, with the seed set, every epoch uses the same order.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 
 ID = "tensorflow-seed"
 

@@ -12,7 +12,8 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
-from detaudit_probes.declare import EVERY_BACKEND, Compare, Link, Needs, Pin, Setting, Source
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
 
 ID = "tf32"
 

@@ -13,7 +13,8 @@ interleaved, and a matrix product of varying size is added to each row as zero. 
 eight threads keeps the race going on one core and on a busy machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 

@@ -12,7 +12,8 @@ The probe repeats its rows many times and adds noise to each in a map of eight p
 private pool of eight threads lets them race on one core and on a busy machine too.
 """
 
-from detaudit_probes.declare import TF_KERAS, Edit, InScript, Link, Pin, Source, Unpin
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 from detaudit_probes.protocol import Settings
 

@@ -6,7 +6,8 @@ the global seed or the argument, runs match: each epoch has its own order
 (``reshuffle_each_iteration``), which is the same in both runs.
 """
 
-from detaudit_probes.declare import TF_KERAS, Link, Pin, Source, Unpin
+from detaudit_probes.backends import TF_KERAS
+from detaudit_probes.declare import Link, Pin, Source, Unpin
 from detaudit_probes.protocol import Settings
 
 ID = "tfdata-shuffle"

@@ -10,7 +10,7 @@ compilers compile different code, and here every scan has its own folder.
 
 import os
 
-from detaudit_probes.declare import THEANO, Compare, Link, Setting, Source
+from detaudit_probes.declare import Compare, Link, Setting, Source
 from detaudit_probes.given import Unavailable
 from detaudit_probes.protocol import own_setting
 
@@ -21,7 +21,7 @@ SOURCE = Source(
     family="parallel arithmetic",
     title="Theano's flags",
     breaks="With OpenMP, loops are split over several threads.",
-    backends=(THEANO,),
+    backends=("theano",),
     experiment=Compare(
         models=("mlp",),
         settings=(

@@ -18,7 +18,8 @@ library come from (scikit-learn 1.9, pandas 3.1, SciPy 1.17, NetworkX 3.6, Faker
 import importlib.util
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
-from detaudit_probes.declare import EVERY_BACKEND, Link, Needs, Pin, Source, Unpin
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Link, Needs, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 Arrays = Tuple[Any, Any]

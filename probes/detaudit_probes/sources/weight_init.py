@@ -10,7 +10,8 @@ shuffled.
 """
 
 from detaudit_probes import eras
-from detaudit_probes.declare import BACKENDS, Link, Source, Unpin
+from detaudit_probes.backends import BACKENDS
+from detaudit_probes.declare import Link, Source, Unpin
 from detaudit_probes.kit import layers
 from detaudit_probes.kit.models import mlp
 

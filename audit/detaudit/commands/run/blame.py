@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from detaudit_probes.declare import Source
 from detaudit_probes.protocol import Draw, Seeding
-from detaudit_probes.sources import input_changed
 
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import Cause, Site
+from detaudit.commands.run.findings import INPUT_CHANGED, Cause, Site
 from detaudit.commands.run.program import text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
@@ -77,7 +76,7 @@ def openings(
     """Return the lines that open one of these ``files``, left by an earlier run; observed in a run
     of ``condition``.
     """
-    trial = _spying(condition, input_changed.ID, files)
+    trial = _spying(condition, INPUT_CHANGED, files)
     found = yield [trial]
     return tuple(_draws(case, found[trial]).lines)
 

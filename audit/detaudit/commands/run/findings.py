@@ -9,6 +9,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
 RUNS_DIFFER = "two runs of the same script differ"
+INPUT_CHANGED = "input-changed"  # the source that the experiments with left files find
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detaudit_probes.sources import input_changed
-
 from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit
+from detaudit.commands.run.findings import INPUT_CHANGED, RUNS_DIFFER, Cause, Repeats, RunAudit
 from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
@@ -26,7 +24,7 @@ from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.execution.sandbox.copies import ignored
 
-SOURCE, PIN = input_changed.ID, "fresh-folder"
+PIN = "fresh-folder"
 MOST = 8  # runs that start with an earlier run's files, to distinguish the effect from chance
 MOST_ALONE = 7  # folders and files that are removed one by one
 MOST_NAMES = 1000  # names in a folder that is removed
@@ -94,7 +92,7 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
         return audit
     names = written_by(first) or case.changed()
     sites = yield from blame.openings(case, names, pinned.with_orders(left=True))
-    return replace(audit, causes=(*audit.causes, Cause(SOURCE, PIN, True, sites)))
+    return replace(audit, causes=(*audit.causes, Cause(INPUT_CHANGED, PIN, True, sites)))
 
 
 def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repeats]:
@@ -122,7 +120,7 @@ def _caused(audit: RunAudit, repeats: Repeats, sites: tuple, reason: str, advice
         reproducible=False,
         repeats=repeats,
         pinned=audit.repeats,
-        causes=(Cause(SOURCE, PIN, True, sites),),
+        causes=(Cause(INPUT_CHANGED, PIN, True, sites),),
         reason=f"{RUNS_DIFFER}: {reason}",
         no_fix_reason=advice,
     )

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 
 from detaudit_probes import protocol
-from detaudit_probes.declare import EVERY_BACKEND
+from detaudit_probes.backends import EVERY_BACKEND
 
 from detaudit.commands.run.blame import relative
 from detaudit.commands.run.case import Case

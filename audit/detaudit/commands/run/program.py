@@ -17,7 +17,6 @@ from typing import Any
 
 import detaudit_probes
 from detaudit_probes import codec, protocol
-from detaudit_probes.sources import clock
 
 from detaudit.commands.run import trackers
 from detaudit.commands.run.supervise import LAUNCH_FILE
@@ -36,8 +35,11 @@ from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.tree import entries, size_of
 from detaudit.execution.sandbox.view import Sandbox, Start, View
 from detaudit.machine import confinement, variables
+from detaudit.registry import base
 
 MOST_BURNERS = 8
+#: The pins under which two runs read the same time, whenever they start.
+HOLD_TIME = {name for name, pin in base.known_pins().items() if pin.holds_time}
 MOST_LISTED = 50_000  # names below the program's folder that are checked for changes
 GUEST = Path(detaudit_probes.__file__).parent
 
@@ -402,7 +404,7 @@ class ProgramHost:
             "fixed_addresses": bool(request.settings.fixed_addresses),
             "burners": _burners() if request.settings.busy else 0,
             # If the clock is pinned, two runs read the same time whenever they start.
-            "wait": pace.wait() if pace is not None and clock.ID not in request.pins else 0.0,
+            "wait": pace.wait() if pace is not None and not HOLD_TIME & {*request.pins} else 0.0,
         }
 
     def _save(self, folder: Path, launch: Mapping[str, Any]) -> None:

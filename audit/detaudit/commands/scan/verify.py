@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from detaudit_probes.declare import TF_KERAS
+from detaudit_probes.backends import TF_KERAS
 
 from detaudit.commands.scan.findings import Recipe, Rung
 from detaudit.core.counting import excluded_rate

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 from math import isclose
 from typing import Any
 
+from detaudit_probes.backends import KNOWN
+from detaudit_probes.declare import KERAS_2_BESIDE
+
 from detaudit.core.counting import excluded_rate
 from detaudit.core.sentences import listed, number, share
 from detaudit.report.schema import v1
@@ -348,30 +351,18 @@ def context(report: v1.Document) -> str:
     return ", ".join([*versions, *hardware])
 
 
-_BACKENDS = {
-    "tensorflow": "TensorFlow",
-    "jax": "JAX",
-    "torch": "Torch",
-    "theano": "Theano",
-    "tensorflow1": "TensorFlow",
-    "tensorflow2": "TensorFlow",
-    "tf_keras": "TensorFlow",
-}
-
-
 def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
     """Return the framework under Keras, with its version if it is known."""
     name = _at(report.environment, "framework", "backend")
-    name = name if isinstance(name, str) and name in _BACKENDS else "tensorflow"
-    return _BACKENDS[name], _at(packages, _BACKENDS[name].lower()) or _at(
-        packages, "tensorflow-cpu"
-    )
+    backend = KNOWN.get(name if isinstance(name, str) else "", next(iter(KNOWN.values())))
+    versions = (_at(packages, distribution) for distribution in backend.distributions)
+    return backend.title, next((version for version in versions if version), None)
 
 
 def _keras(report: v1.Document, packages: Any) -> tuple[str, Any]:
     """Return the audited Keras: ``tf_keras`` may be installed beside another one."""
     version = _at(packages, "keras")
-    beside = _at(report.environment, "framework", "backend") == "tf_keras" and str(
+    beside = _at(report.environment, "framework", "backend") == KERAS_2_BESIDE and str(
         version
     ).startswith("3.")
     return ("tf_keras", _at(packages, "tf-keras")) if beside else ("Keras", version)

@@ -3,14 +3,8 @@
 import sys
 from typing import Any, Optional
 
-from detaudit_probes.declare import (
-    EVERY_BACKEND,
-    KERAS_2_BESIDE,
-    KERAS_MODULES,
-    OLD_KERAS,
-    TF_KERAS,
-    under_keras_2,
-)
+from detaudit_probes.backends import EVERY_BACKEND, OLD_KERAS, TF_KERAS
+from detaudit_probes.declare import KERAS_2_BESIDE, KERAS_MODULES, under_keras_2
 
 
 def record(session: Any, recorder: Any, name: str) -> None:

@@ -7,18 +7,14 @@ loaded.
 import importlib
 from typing import Any, NamedTuple, Sequence, Tuple
 
+from detaudit_probes.backends import KNOWN
+
 NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
-#: Backends that lack layers, or need a minute to compile each of them.
-_ON = {
-    "theano": ("mlp",),
-    "tensorflow1": ("mlp", "cnn", "text", "lstm"),
-    "tensorflow2": ("mlp", "cnn", "text", "lstm"),
-}
 
 
 def names(backend: str) -> Tuple[str, ...]:
     """Return the tiny models that are trained on a backend."""
-    return _ON.get(backend, NAMES)
+    return KNOWN[backend].models or NAMES
 
 
 class Tiny(NamedTuple):

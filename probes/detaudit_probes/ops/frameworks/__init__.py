@@ -15,7 +15,7 @@ framework.
 import importlib
 from types import ModuleType
 
-from detaudit_probes.declare import EVERY_BACKEND
+from detaudit_probes.backends import EVERY_BACKEND
 
 
 def get(name: str) -> ModuleType:

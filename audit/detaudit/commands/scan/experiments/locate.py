@@ -5,7 +5,8 @@ step.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from detaudit_probes.declare import EVERY_BACKEND, Pin, Source
+from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.declare import Pin, Source
 
 from detaudit.commands.scan.experiments.unpin import arms
 from detaudit.core.condition import Condition, pair
