@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+from pathlib import Path
 
+import detaudit
 import pytest
 from detaudit.registry import reference
 from detaudit_probes import backends, declare, placebos, protocol, sources
@@ -55,3 +57,36 @@ def test_no_docstring_of_the_guest_has_a_retired_phrase():
 
 def test_lines_to_paste_compile():
     compile("\n".join(update_race.LINES), "update-race", "exec")
+
+
+#: What is about certain sources or backends by its nature: recipes that people use, the pins that
+#: replays of operations are tried under, the levels of reach, and the words that are no secret.
+ABOUT_SOME = {
+    "commands/ops/sweep.py",
+    "commands/run/findings.py",
+    "commands/scan/experiments/reach.py",
+    "registry/recipes.py",
+}
+ABOUT_BACKENDS = {
+    "cli/reproducer.py",
+    "commands/ops/reproducer.py",
+    "execution/workspace.py",
+    "machine/secrets/values.py",
+}
+
+
+def _strings(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+def test_the_engine_lists_no_ids():
+    """What it needs to know about a source or a backend is in the declaration."""
+    known = [source for source, _ in sources.declared(sources.SCRIPT_MODULES).values()]
+    ids = {source.id for source in known} | {pin.id for source in known for pin in source.pins}
+    ids = {name for name in ids if "-" in name}  # others are words too
+    others = set(backends.NAMES) - {"tensorflow"}
+    root = Path(detaudit.__file__).parent
+    names = {str(path.relative_to(root)): _strings(path) for path in root.rglob("*.py")}
+    assert {name for name, strings in names.items() if strings & ids} == ABOUT_SOME
+    assert {name for name, strings in names.items() if strings & others} == ABOUT_BACKENDS

@@ -365,7 +365,7 @@ def _keras(report: v1.Document, packages: Any) -> tuple[str, Any]:
     beside = _at(report.environment, "framework", "backend") == KERAS_2_BESIDE and str(
         version
     ).startswith("3.")
-    return ("tf_keras", _at(packages, "tf-keras")) if beside else ("Keras", version)
+    return (KERAS_2_BESIDE, _at(packages, "tf-keras")) if beside else ("Keras", version)
 
 
 def _at(facts: Any, *keys: str) -> Any:
