@@ -45,12 +45,13 @@ def start(tmp_path):
         (project / "train.py").write_text(script)
         command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--pairs", "1"]
         own = {"TMPDIR": str(temporary), "XDG_STATE_HOME": str(tmp_path / "state")}
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **how}
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        how = {**streams, "preexec_fn": _hear_hangups, **how}
         process = subprocess.Popen(
             [*command, "--json", str(tmp_path / "report.json"), *options, "train.py"],
             cwd=project,
             env={**os.environ, **own},
-            **streams,
+            **how,
         )
         started.append(process)
         return process
@@ -59,6 +60,11 @@ def start(tmp_path):
     for process in started:
         process.kill()
         process.wait()
+
+
+def _hear_hangups():
+    """Also where the tests run under ``nohup``."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def report_of(tmp_path):
