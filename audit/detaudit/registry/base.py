@@ -7,6 +7,7 @@ from detaudit_probes.backends import KNOWN
 from detaudit_probes.declare import Compare, Pin, Source, Unpin
 from detaudit_probes.kit import models
 from detaudit_probes.placebos import PLACEBOS
+from detaudit_probes.protocol import NO_SETTINGS
 
 from detaudit.core.condition import FLAG_LISTS, Condition
 
@@ -79,7 +80,13 @@ def base_condition(
     because otherwise no two runs of the control could be expected to match.
     """
     known = known_pins(backend)
-    condition = Condition(backend, device, model, seed, settings=KNOWN[backend].settings)
+    condition = Condition(
+        backend,
+        device,
+        model,
+        seed,
+        settings=KNOWN[backend].settings if backend in KNOWN else NO_SETTINGS,
+    )
     pins = sorted((pin for pin in known.values() if pin.in_base), key=lambda pin: pin.in_base)
     if on_gpu:
         added = (pin for pin in known.values() if pin.in_gpu_base)
