@@ -1,11 +1,13 @@
 """How long `detaudit run` takes, in run-times of the script: ``python -m tests.bench.minutes
-[SCRIPT ...] [--out FILE] [--longer SECONDS] [--old CHECKOUT]``.
+[SCRIPT ...] [--out FILE] [--corpus FILE] [--longer SECONDS] [--old CHECKOUT]``.
 
 A run-time is the median wall time of three plain runs of the script, before, between and after the
 audits. Scripts are those of the corpus that do not repeat; with ``--longer`` the epochs of a script
 are multiplied until a plain run takes about so many seconds. ``--old`` audits each script with an
-earlier state of detaudit as well. Measure on an idle machine. Resumable: what is in the file for
-this state of detaudit is not run again; without a SCRIPT, the summary is printed.
+earlier state of detaudit as well, and no pin timed. ``all`` stands for every script that does not
+repeat; with ``--corpus``, what each audit found goes into that file too, as a row of the bench
+``corpus``. Measure on an idle machine. Resumable: what is in the file for this state of detaudit is
+not run again; without a SCRIPT, the summary is printed.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench.corpus import CORPUS, cases, keep, kept, load, product
+from tests.bench.corpus import CORPUS, cases, judged, keep, kept, load, product
 
 FIRST = "Two runs differ"  # the first sentence of an audit that finds a difference
 EPOCHS = re.compile(r"(epochs\s*=\s*|EPOCHS\s*=\s*|range\()(\d+)")
@@ -31,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scripts", nargs="*")
     parser.add_argument("--out", type=Path, default=Path("minutes.jsonl"))
+    parser.add_argument("--corpus", type=Path)
     parser.add_argument("--longer", type=float, default=0.0)
     parser.add_argument("--old", type=Path)
     options = parser.parse_args()
@@ -40,6 +43,9 @@ def main() -> int:
         if (script, options.longer) not in done:
             found = measured(script, options.longer, options.old)
             keep(options.out, {"state": state, **found})
+            if options.corpus is not None:
+                row = {"case": script, **found["new"]["judged"], "seconds": found["new"]["seconds"]}
+                keep(options.corpus, row)
             print(described(found), flush=True)
     print(summary([one for one in kept(options.out) if one["state"] == state]))
     return 0
@@ -47,7 +53,12 @@ def main() -> int:
 
 def _scripts(names: Sequence[str]) -> list[str]:
     """The cases of these names; without names, none: the file is summarized."""
-    return [case for case in cases(("frozen", "causes")) if case.partition("/")[2] in names]
+    every = [case for case in cases(("frozen", "causes")) if _differs(load(case))]
+    return every if "all" in names else [one for one in every if one.partition("/")[2] in names]
+
+
+def _differs(planted: dict) -> bool:
+    return any(not one.get("varies_only") for one in planted["causes"])
 
 
 def measured(script: str, longer: float, old: Path | None) -> dict:
@@ -61,11 +72,11 @@ def measured(script: str, longer: float, old: Path | None) -> dict:
         if longer:
             _lengthen(folder, longer / plain[0])
             plain = [_plain(folder, command)]
-        new = _audit(folder, command, Path(holder) / "new.json", None)
+        new = _audit(folder, command, Path(holder) / "new.json", None, planted)
         plain.append(_plain(folder, command))
         before = None
         if old is not None:
-            before = _audit(folder, command, Path(holder) / "old.json", old.resolve())
+            before = _audit(folder, command, Path(holder) / "old.json", old.resolve(), planted)
         plain.append(_plain(folder, command))
     return {
         "script": script,
@@ -95,14 +106,17 @@ def _lengthen(folder: Path, factor: float) -> None:
         path.write_text(longer, encoding="utf-8")
 
 
-def _audit(folder: Path, command: Sequence[str], out: Path, checkout: Path | None) -> dict:
+def _audit(
+    folder: Path, command: Sequence[str], out: Path, checkout: Path | None, planted: dict
+) -> dict:
     """One audit as a user starts it: seconds to the first sentence and to the last line."""
-    environment = dict(os.environ)
+    environment, options = dict(os.environ), ["--json", str(out)]
     if checkout is not None:
+        options.append("--no-cost")
         environment["PYTHONPATH"] = f"{checkout / 'audit'}:{checkout / 'probes'}"
     began, first = time.monotonic(), None
     process = subprocess.Popen(
-        [sys.executable, "-m", "detaudit", "run", "--json", str(out), "--no-cost", *command],
+        [sys.executable, "-m", "detaudit", "run", *options, *command],
         cwd=folder,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -121,6 +135,7 @@ def _audit(folder: Path, command: Sequence[str], out: Path, checkout: Path | Non
         "seconds": seconds,
         "first": first,
         "causes": sorted(one["source"] for one in report["causes"]),
+        "judged": judged(planted, report) if checkout is None else None,
         "fixed": bool(report["fix"] and report["fix"]["verified"]),
         "exit": process.returncode,
         "whole": sum(not one.get("stop_steps") for one in asked),

@@ -65,7 +65,7 @@ def stopped(tmp_path):
             folder.mkdir()
             if values is not None:
                 begin(folder, losses(*values))
-        differing.Differing().stop(dict(zip(trials, folders, strict=True)), {})
+        differing.Differing().stop(zip(trials, folders, strict=True), {})
         return [(folder / STOP_FILE).exists() for folder in folders]
 
     return of
@@ -93,7 +93,7 @@ def test_a_run_ends_that_differs_from_a_finished_one(tmp_path):
         (tmp_path / name).mkdir()
     done = Finished(first, 1, Outcome(COMPLETED), written(tmp_path / "first", losses(1.0, 2.0)))
     begin(tmp_path / "second", losses(1.0, 3.0))
-    differing.Differing().stop({second: tmp_path / "second"}, {first.key(): done})
+    differing.Differing().stop([(second, tmp_path / "second")], {first.key(): done})
     assert (tmp_path / "second" / STOP_FILE).exists()
 
 
@@ -103,5 +103,5 @@ def test_pairs_are_not_compared_all_the_time(tmp_path, monkeypatch):
     monkeypatch.setattr(differing.traces, "read", looked.append)
     both = differing.Differing()
     for _ in range(100):
-        both.stop({first: tmp_path, second: tmp_path}, {})
+        both.stop([(first, tmp_path), (second, tmp_path)], {})
     assert 0 < len(looked) <= 4

@@ -54,9 +54,11 @@ class Work:
     @property
     def total(self) -> int | None:
         """Return the expected number of runs; None if more runs have ended than were expected."""
-        if self.expected is not None and self.ended >= self.expected.runs:
-            return None  # what is requested now may be a small part of what is left
-        runs = max(0 if self.expected is None else self.expected.runs, self.requested)
+        runs = self.requested
+        if self.expected is not None:
+            if self.ended >= self.expected.runs:
+                return None  # what is requested now may be a small part of what is left
+            runs = max(runs, self.expected.runs)
         return runs if runs > self.ended else None
 
     def expect(self, event: Expected) -> None:

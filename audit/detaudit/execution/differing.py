@@ -1,7 +1,7 @@
 """Ends the two runs of a pair as soon as their traces differ, if only that is asked."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from detaudit_probes import protocol
@@ -22,14 +22,15 @@ class Differing:
     def __init__(self) -> None:
         self._next = 0.0
 
-    def stop(self, running: Mapping[Trial, Path], finished: Mapping[str, Finished]) -> None:
+    def stop(self, trials: Iterable[tuple[Trial, Path]], finished: Mapping[str, Finished]) -> None:
         """Have the trials ended that differ from the other one of their pair, which may have
-        finished. ``running`` are the trials and their folders; a trial ends itself at the end of a
-        step.
+        finished. ``trials`` are those that run, and their folders; a trial ends itself at the end
+        of a step.
         """
         began = time.monotonic()
         if began < self._next:
             return
+        running = dict(trials)
         for trial, folder in running.items():
             if not trial.condition.orders.stop_differing or (folder / protocol.STOP_FILE).exists():
                 continue

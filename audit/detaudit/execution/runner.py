@@ -183,7 +183,7 @@ class Runner:
             if ended is not None:
                 self._running.remove(run)
                 self._collect(run, ended)
-        self._differing.stop({run.trial: run.folder for run in self._running}, self.finished)
+        self._differing.stop(((run.trial, run.folder) for run in self._running), self.finished)
         self._start()
         time.sleep(0.01)
 

@@ -31,7 +31,7 @@ from detaudit.core.divergence import Divergence
 from detaudit.core.durations import duration
 from detaudit.core.events import Notice, Phase
 from detaudit.core.experiment import Experiment, Finished, side_by_side
-from detaudit.core.sentences import listed, share
+from detaudit.core.sentences import capitalized, listed, share
 
 LATER = 4  # divergences that are searched for, each later in the program than the one before
 
@@ -293,8 +293,8 @@ def _later(
     )
     base = counted(runs)
     assert base.divergence is not None
-    found = listed([_with_line(cause) for cause in audit.causes])
-    later = f"With {found} pinned, runs still differ, {place(base.divergence)}"
+    found = [_with_line(cause) for cause in audit.causes]
+    later = capitalized(_still_differ(found, base.divergence))
     case.emit(Notice(f"{later}. Searching for that cause too."))
     case.expect(case.cut)
     case = replace(case, forks=_forks_for(case, base))
@@ -337,8 +337,8 @@ def _with_line(cause: Cause) -> str:
     return f"{cause.source}{line}"
 
 
-def _still_differ(pins: Pins, divergence: Divergence) -> str:
-    return f"with {listed(pins)} pinned, runs still differ, {place(divergence)}"
+def _still_differ(pinned: Sequence[str], divergence: Divergence) -> str:
+    return f"with {listed(pinned)} pinned, runs still differ, {place(divergence)}"
 
 
 def place(divergence: Divergence) -> str:

@@ -30,8 +30,7 @@ class Case:
     are made at a time, ``spent`` the seconds since the audit began, of the
     ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
     program's own end), and may be one of ``forks``; none is ended early unless ``end_early``.
-    ``expect`` announces how long another search
-    takes, whose trials end after so many steps.
+    ``expect`` announces how long another search takes, whose trials end after so many steps.
     """
 
     program: Program
