@@ -105,6 +105,8 @@ STDERR_FILE = "stderr"
 
 # The variables with which a Python process of the user's finds its trial's folder, or its nest's.
 TRIAL_VARIABLE, NEST_VARIABLE = "_DETAUDIT_TRIAL", "_DETAUDIT_NEST"
+# The paths of third parties' sources, separated as in PATH: every process declares them.
+SOURCES_VARIABLE = "_DETAUDIT_SOURCES"
 
 # Left in a trial's folder by the recorded process of a user's script (``hooks/start.py``).
 MAIN_FILE = "main"  # the id of the recorded process

@@ -118,7 +118,7 @@ def test_what_differs_beside_an_equal_training_is_reported_and_not_judged(run):
         ("metric", "age"),
         ("metric", "evaluate age"),
         ("data", "batches that no step used"),
-        ("generator", "Python's random"),
+        ("generator", "Python's random module"),
         ("printed", "standard output"),
     }
     assert {one.matches for one in outputs(done) if one.kind == "saved"} == {True}

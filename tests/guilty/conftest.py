@@ -22,6 +22,7 @@ from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
 from detaudit_probes.declare import Source
 from detaudit_probes.kit.models import NAMES as MODELS
+from detaudit_probes.protocol import SOURCES_VARIABLE
 
 PLANT = Path(__file__).parent / "probes" / "plant.py"
 
@@ -36,20 +37,18 @@ def make_runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
         folder = tmp_path_factory.mktemp("guilty")
         for name in ("keras", "theano", "tmp"):
             (folder / "private" / name).mkdir(parents=True)
-        probes: tuple[str, ...] = ()
+        planted = {}
         if plant is not None:
-            (folder / "probes").mkdir()
-            shutil.copy(PLANT, folder / "probes")
-            (folder / "probes" / "plant.json").write_text(json.dumps(plant))
-            probes = (str(folder / "probes"),)
+            planted = {SOURCES_VARIABLE: str(shutil.copy(PLANT, folder))}
+            (folder / "plant.json").write_text(json.dumps(plant))
         environment = environment_for_nests(
             os.environ, base.controlled_variables(), str(folder / "private")
         )
         runner = Runner(
-            Interpreter(sys.executable, "tensorflow", fork, probes),
+            Interpreter(sys.executable, "tensorflow", fork),
             Limits(2, 300.0),
             folder / "control",
-            {**environment, "KERAS_BACKEND": "tensorflow"},
+            {**environment, **planted, "KERAS_BACKEND": "tensorflow"},
         )
         made.append(runner)
         runner.fingerprint = runner.greet(base_condition()).fingerprints[0]

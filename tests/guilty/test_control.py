@@ -10,6 +10,7 @@ from detaudit.commands.scan.conclusion import conclude
 from detaudit.commands.scan.session import Options, scan
 from detaudit.report.build import scan as build
 from detaudit.report.formats import registry
+from detaudit_probes.protocol import SOURCES_VARIABLE
 from rich.console import Console
 
 from tests.guilty.conftest import PLANT
@@ -17,14 +18,11 @@ from tests.guilty.conftest import PLANT
 pytestmark = pytest.mark.guilty
 
 
-def test_a_control_that_differs_ends_the_scan_and_accuses_no_source(tmp_path):
+def test_a_control_that_differs_ends_the_scan_and_accuses_no_source(tmp_path, monkeypatch):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
-    shutil.copy(PLANT, tmp_path)
+    monkeypatch.setenv(SOURCES_VARIABLE, str(shutil.copy(PLANT, tmp_path)))
     (tmp_path / "plant.json").write_text(json.dumps({"when": "always"}))
-    audit = scan(
-        Options(sys.executable, depth="quick", trials=1, probes=(str(tmp_path),)),
-        lambda event: None,
-    )
+    audit = scan(Options(sys.executable, depth="quick", trials=1), lambda event: None)
     assert {one.condition.model for one in audit.control.differing} == {
         "mlp",
         "cnn",

@@ -16,7 +16,7 @@ from detaudit.cli.app import app
 from detaudit.commands.run.conclusion import conclude as conclude_run
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.scan.conclusion import conclude
-from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS, arms
+from detaudit.commands.scan.experiments.unpin import MOST_PAIRS, RACE_PAIRS
 from detaudit.commands.scan.findings import Audit, Control
 from detaudit.commands.scan.plan import PAIRS
 from detaudit.core.condition import Condition
@@ -121,11 +121,18 @@ def commands(text: str) -> list[list[str]]:
     return found
 
 
+#: What the examples on the pages call their own.
+STAND_FOR = {
+    "NAME": "markdown",
+    "plain": "markdown",
+    "tensorflow_ours": "tensorflow",
+    "my-probes": str(ROOT / "tests" / "wire" / "probes"),
+}
+
+
 def parse(arguments: list[str]) -> None:
-    """As the command line would, options, values and all, but nothing is run. NAME and plain stand
-    for a format.
-    """
-    arguments = ["markdown" if word in ("NAME", "plain") else word for word in arguments]
+    """As the command line would, options, values and all, but nothing is run."""
+    arguments = [STAND_FOR.get(word, word) for word in arguments]
     root = typer.main.get_command(app)
     try:
         if arguments[0].startswith("-"):
@@ -137,7 +144,8 @@ def parse(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_command_in_a_page_parses(name):
+def test_every_command_in_a_page_parses(name, monkeypatch):
+    monkeypatch.setenv(protocol.SOURCES_VARIABLE, "")
     for arguments in commands(PAGES[name]):
         parse(arguments)
 
@@ -387,33 +395,6 @@ def test_every_dependency_has_its_reason_and_holds_nothing_back():
     assert all(
         one.specifier.contains(recent[name]) for name, one in asked.items() if name in recent
     )
-
-
-def test_the_example_of_a_source_is_one(tmp_path):
-    """That it parts runs as it says is shown in tests/frameworks/test_example_source.py."""
-    (tmp_path / "file_times.py").write_text(example_source())
-    module = sources.with_third_party([str(tmp_path)])[-1]
-    assert module.SOURCE.id == module.ID and module.ID not in base.known_sources()
-    known = {**base.known_pins(), **{pin.id: pin for pin in module.SOURCE.pins}}
-    two = arms(module.SOURCE, "mlp", base.base_condition("tensorflow", "cpu", 1), known)
-    ((name, pinned),) = two.pinned
-    assert set(pinned.pins) - set(two.unpinned.pins) == {name}
-    assert (pinned.settings, pinned.environment, pinned.unpinned) == (
-        two.unpinned.settings,
-        two.unpinned.environment,
-        two.unpinned.unpinned,
-    )
-
-
-def example_source() -> str:
-    """The source's file as docs/how-to/add-a-source.md prints it."""
-    found = [
-        body
-        for language, body in FENCE.findall(page("how-to/add-a-source.md"))
-        if language == "python" and "SOURCE = Source(" in body
-    ]
-    assert len(found) == 1
-    return found[0]
 
 
 def test_every_field_of_a_report_is_explained():

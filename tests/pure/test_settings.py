@@ -23,6 +23,7 @@ from detaudit.execution.interpreter import KERAS_NAMES
 from detaudit.execution.nests import EXTRAS, explain_failure
 from detaudit.execution.sandbox.view import KINDS
 from detaudit.execution.variables import digests
+from detaudit_probes.protocol import SOURCES_VARIABLE
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -62,7 +63,8 @@ def test_the_command_line_wins_over_the_variable_and_that_over_the_file(taken):
     assert "pyproject.toml: --skip, --quick, --trials" in message and "--seed" not in message
 
 
-def test_every_option_of_every_command_can_be_a_variable(taken):
+def test_every_option_of_every_command_can_be_a_variable(taken, monkeypatch):
+    monkeypatch.setenv(SOURCES_VARIABLE, "")  # --probes sets it
     values = {"--quick": "1", "--search": "0", "--format": "json", "--op": "Sum Mean"}
     for name, command in COMMANDS.items():
         needed = {"run": ["x.py"], "report": ["x.json"], "explain": ["xla"]}.get(name, [])
@@ -88,6 +90,7 @@ def _a_value(option) -> str:
         "depth": "step",
         "budget": "7",
         "stop_after": "7",
+        "probes": str(Path(__file__).parents[1] / "wire" / "probes"),
     }
     return named.get(option.name, "7")
 

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from detaudit_probes.backends import NAMES
 
-#: Beside the command line's own: the version, the exceptions, and names that options print.
+#: Beside the command line's own: the version, the exceptions, and names that options print, which
+#: the adapters of the backends declare.
 LEAVES = {
     "detaudit",
     "detaudit.core",
@@ -20,9 +22,15 @@ LEAVES = {
     "detaudit.report.formats",
     "detaudit.report.formats.registry",
     "detaudit_probes",
+    "detaudit_probes.backends",
+    *(f"detaudit_probes.backends.{name}" for name in ("keras2", "keras3", *NAMES)),
     "detaudit_probes.codec",
     "detaudit_probes.declare",
+    "detaudit_probes.given",
     "detaudit_probes.protocol",
+    "detaudit_probes.recording",
+    "detaudit_probes.recording.facts",
+    "detaudit_probes.recording.on_device",
 }
 
 

@@ -16,9 +16,11 @@ from detaudit.execution.limits import Limits
 from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice
 from detaudit.execution.sandbox.view import KINDS, OVERLAY
-from detaudit_probes.protocol import own_setting
+from detaudit_probes.protocol import SOURCES_VARIABLE, own_setting
 
 PROBES = str(Path(__file__).parent / "probes")
+#: With this in the environment, the guest has the backend that trains nothing.
+STUB = {SOURCES_VARIABLE: f"{PROBES}/faults.py"}
 
 
 def condition(**fault: object) -> Condition:
@@ -43,12 +45,12 @@ def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
         python: str = sys.executable,
         **interpreter: object,
     ) -> Runner:
-        interpreter = {"imports": False, "probes": (PROBES,), **interpreter}
+        interpreter = {"imports": False, **interpreter}
         runner = Runner(
             Interpreter(python, "stub", fork, **interpreter),
             Limits(jobs, timeout),
             tmp_path / f"control-{len(made)}",
-            dict(os.environ),
+            {**os.environ, **STUB},
         )
         made.append(runner)
         return runner

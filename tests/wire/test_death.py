@@ -8,31 +8,29 @@ import time
 
 import pytest
 
-from tests.wire.conftest import PROBES
 from tests.wire.test_children import alive
 
 ENGINE = """
 import os, sys
 from pathlib import Path
-from tests.wire.conftest import ask, condition
+from tests.wire.conftest import STUB, ask, condition
 from detaudit.core.condition import Trial
 from detaudit.execution.host import Interpreter
 from detaudit.core.experiment import Asking
 from detaudit.execution.limits import Limits
 from detaudit.execution.runner import Runner
 
-folder, probes, fork = Path(sys.argv[1]), sys.argv[2], sys.argv[3] == "fork"
-runner = Runner(Interpreter(sys.executable, "stub", fork, (probes,), imports=False), Limits(2, 600),
-folder / "control",
-                dict(os.environ))
-runner.run([Asking(ask([Trial(condition(fault=sys.argv[4], pids=str(folder / "pids")), 0)]))])
+folder, fork = Path(sys.argv[1]), sys.argv[2] == "fork"
+runner = Runner(Interpreter(sys.executable, "stub", fork, imports=False), Limits(2, 600),
+                folder / "control", {**os.environ, **STUB})
+runner.run([Asking(ask([Trial(condition(fault=sys.argv[3], pids=str(folder / "pids")), 0)]))])
 """
 
 
 def started(folder, fork, fault):
     """An engine with a nest and a child that hangs, and all of their process ids."""
     engine = subprocess.Popen(
-        [sys.executable, "-c", ENGINE, str(folder), PROBES, fork, fault], cwd=os.getcwd()
+        [sys.executable, "-c", ENGINE, str(folder), fork, fault], cwd=os.getcwd()
     )
     deadline = time.monotonic() + 60
     while not (folder / "pids").exists() or not (folder / "pids").read_text():

@@ -1,6 +1,7 @@
 """An audit that was interrupted, or killed, goes on where it was: only what is missing is run."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from detaudit.commands.ops.findings import OpsAudit
@@ -30,7 +32,7 @@ from detaudit.execution.sandbox.view import KINDS, OVERLAY
 from detaudit.execution.workspace import RUNS
 
 from tests.slow import slow_but_for
-from tests.wire.conftest import PROBES, condition, usable
+from tests.wire.conftest import STUB, condition, usable
 from tests.wire.test_sandbox import Audited
 
 TRIALS = 4
@@ -72,11 +74,10 @@ def one_by_one(seed: int):
     return tuple(found)
 
 
-def audit(emit, resume=None, seed=1, command="ops", where=PROBES, most=None):
-    with session(emit, resume) as work:
+def audit(emit, resume=None, seed=1, command="ops", most=None):
+    with mock.patch.dict(os.environ, STUB), session(emit, resume) as work:
         work.start_nests(
-            Interpreter(sys.executable, "stub", imports=False, probes=(where,)),
-            Limits(1, 60.0, most=most),
+            Interpreter(sys.executable, "stub", imports=False), Limits(1, 60.0, most=most)
         )
         found = None
         with work.attended():

@@ -1,5 +1,5 @@
-"""A stranger adds a command and a format to a copy of the checkout, with docs/how-to alone: how
-many files does that take, and are they as welcome as ours?
+"""A stranger adds a source, a backend, a command and a format to a copy of the checkout, with
+docs/how-to alone: how many files does that take, and are they as welcome as ours?
 """
 
 import difflib
@@ -22,6 +22,9 @@ DOCS = ROOT / "docs" / "how-to"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FORMATS, FORMAT_CHECKS = "audit/detaudit/report/formats/registry.py", "tests/pure/test_formats.py"
 COMMANDS, SCHEMA = "audit/detaudit/cli/app.py", "audit/detaudit/report/schema/v1.py"
+SOURCES, BACKENDS = (
+    f"probes/detaudit_probes/{kind}/__init__.py" for kind in ("sources", "backends")
+)
 REFERENCE, JSON_SCHEMA = "docs/reference/commands.md", "docs/reference/report.schema.json"
 
 
@@ -112,6 +115,22 @@ def checkout(tmp_path):
     return Checkout(tmp_path / "detaudit")
 
 
+def add_source(checkout: Checkout) -> None:
+    """As docs/how-to/add-a-source.md says."""
+    (file,) = blocks("add-a-source.md", "python")
+    checkout.add("probes/detaudit_probes/sources/file_times.py", file)
+    for edit in edits("add-a-source.md"):
+        checkout.edit(*edit)
+
+
+def add_backend(checkout: Checkout) -> None:
+    """As docs/how-to/add-a-backend.md says."""
+    (file,) = blocks("add-a-backend.md", "python")
+    checkout.add("probes/detaudit_probes/backends/tensorflow_ours.py", file)
+    for edit in edits("add-a-backend.md"):
+        checkout.edit(*edit)
+
+
 def add_format(checkout: Checkout) -> None:
     """As docs/how-to/add-a-format.md says."""
     (file,) = blocks("add-a-format.md", "python")
@@ -142,6 +161,81 @@ def again(checkout: Checkout, *arguments: str, **variables: str):
     train = ("--backend", "stub", "--probes", PROBES, "--procedure", "fault")
     pins = ("--pin", "python-random", "--pin", "numpy-legacy")
     return checkout.detaudit("again", *train, *pins, *arguments, **variables)
+
+
+def test_a_source_is_one_file_and_one_line(checkout):
+    assert "There is no source 'file-times'" in checkout.detaudit("explain", "file-times").stderr
+    add_source(checkout)
+    new, changed = checkout.changes()
+    assert new == {"probes/detaudit_probes/sources/file_times.py"}
+    assert changed == {SOURCES: (1, 0)}
+    described = checkout.detaudit("explain", "file-times")
+    assert "Pin: sorted-by-name" in described.stdout, described.stderr
+    listed = json.loads(checkout.detaudit("sources", "--backend", "tensorflow", "--json").stdout)
+    names = [one["id"] for one in listed]
+    assert names.index("file-times") == names.index("directory-order") + 1
+    reference = checkout.run("-m", "detaudit.registry.reference")
+    assert "### file-times\n" in reference.stdout, reference.stderr
+    checkout.passes("tests/pure/test_declarations.py")
+
+
+def test_a_source_in_a_folder_or_a_package_is_known_without_a_change(checkout, tmp_path):
+    (file,) = blocks("add-a-source.md", "python")
+    folder, package = tmp_path / "probes", tmp_path / "site" / "mylibrary"
+    for place in (folder, package / "detaudit"):
+        place.mkdir(parents=True)
+        (place / "file_times.py").write_text(file, encoding="utf-8")
+    ask = ("explain", "file-times")
+    assert "Pin: sorted-by-name" in checkout.detaudit(*ask, "--probes", str(folder)).stdout
+
+    (package / "__init__.py").write_text("raise RuntimeError('it was imported')")
+    (entry,) = blocks("add-a-source.md", "toml")
+    installed = tmp_path / "site" / "mylibrary-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: mylibrary\nVersion: 1\n")
+    group, line = re.search(r"points\.\"(.*)\"\]\n(.*)", entry).groups()
+    (installed / "entry_points.txt").write_text(f"[{group}]\n" + line.replace('"', ""))
+    paths = (checkout.root / "audit", checkout.root / "probes", package.parent)
+    beside = {"PYTHONPATH": os.pathsep.join(map(str, paths))}
+    described = checkout.detaudit(*ask, **beside)
+    assert "Pin: sorted-by-name" in described.stdout, described.stderr
+    (package / "detaudit" / "file_times.py").unlink()
+    refused = checkout.detaudit(*ask, **beside)
+    assert refused.returncode == 2
+    assert "mylibrary registers the source mylibrary.detaudit.file_times" in refused.stderr
+    assert checkout.changes() == (set(), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("x = 1", "it declares no SOURCE"),
+        (
+            "from detaudit_probes.sources.clock import SOURCE",
+            "declares clock, which exists already",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_its_name(checkout, tmp_path, text, said):
+    (tmp_path / "mine.py").write_text(text)
+    refused = checkout.detaudit("sources", "--probes", str(tmp_path))
+    assert refused.returncode == 2 and f"{tmp_path}/mine.py" in refused.stderr
+    assert said in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_backend_is_one_file_and_one_line(checkout):
+    """That it trains is shown in tests/frameworks/test_examples_of_docs.py."""
+    ask = ("explain", "python-random", "--backend", "tensorflow_ours")
+    assert "--backend takes tensorflow," in checkout.detaudit(*ask).stderr
+    add_backend(checkout)
+    new, changed = checkout.changes()
+    assert new == {"probes/detaudit_probes/backends/tensorflow_ours.py"}
+    assert changed == {BACKENDS: (1, 1)}
+    described = checkout.detaudit(*ask)
+    assert "random.seed(1)" in described.stdout, described.stderr
+    assert "tensorflow_ours" in checkout.detaudit("scan", "--help").stdout
+    checkout.passes("tests/pure/test_declarations.py", "tests/pure/test_under_test.py")
 
 
 def test_a_format_is_one_file_and_one_line(checkout):

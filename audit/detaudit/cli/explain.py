@@ -8,6 +8,7 @@ import typer
 
 from detaudit.cli.messages import print_whole
 from detaudit.cli.options import EveryAdapter, PrintJson, alternatives, source_ids
+from detaudit.cli.third_parties import Probes
 from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
 
@@ -27,6 +28,7 @@ def explain_command(
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The seed in the lines to paste.")
     ] = 1,
+    probes: Probes = [],  # noqa: B006 (typer copies it)
     json: PrintJson = False,
 ) -> None:
     """Describe a source: what it is, how it makes runs differ, and how to pin it."""

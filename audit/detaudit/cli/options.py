@@ -46,8 +46,10 @@ def alternatives(names: Sequence[str]) -> str:
 
 def source_ids(incomplete: str) -> list[tuple[str, str]]:
     """Return the sources whose id begins with this text, each with its title, for completion."""
+    from detaudit.cli import third_parties
     from detaudit.registry import base
 
+    third_parties.register(())
     known = base.script_sources()
     return [(name, source.title) for name, source in known.items() if name.startswith(incomplete)]
 

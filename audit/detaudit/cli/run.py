@@ -34,6 +34,7 @@ from detaudit.cli.output import (
 )
 from detaudit.cli.reproducer import reproduce
 from detaudit.cli.resumption import print_how_to_continue
+from detaudit.cli.third_parties import Probes
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
@@ -168,6 +169,7 @@ def run_command(
     ] = None,
     reproducer: Reproducer = None,
     resume: Resume = None,
+    probes: Probes = [],  # noqa: B006 (typer copies it)
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Also exit with 1 if the result depends on the machine."),
@@ -204,6 +206,7 @@ def run_command(
         depth=depth,
         cost=cost,
         search=search,
+        probes=tuple(map(str, probes)),
     )
     if keep_environment and keep is None:
         raise UsageError("--keep-environment needs --keep DIR.")

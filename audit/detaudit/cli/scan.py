@@ -41,6 +41,7 @@ from detaudit.cli.output import (
     reports,
 )
 from detaudit.cli.resumption import print_how_to_continue
+from detaudit.cli.third_parties import Probes
 from detaudit.errors import EnvironmentUnusable, UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import TRIAL_SECONDS
@@ -96,6 +97,7 @@ def scan_command(
     isolate: Annotated[
         bool, typer.Option("--isolate", help="Start a fresh process for every trial.")
     ] = False,
+    probes: Probes = [],  # noqa: B006
     strict: Strict = False,
     json: Json = None,
     markdown: Markdown = None,
@@ -126,6 +128,7 @@ def scan_command(
         budget=limits.check_budget(budget),
         isolate=isolate,
         strict=strict,
+        probes=tuple(map(str, probes)),
         resume=str(resume) if resume else None,
     )
     targets = report_targets(json, markdown, junit)

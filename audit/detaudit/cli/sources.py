@@ -6,12 +6,16 @@ from detaudit_probes.backends import KNOWN
 
 from detaudit.cli.messages import print_whole
 from detaudit.cli.options import Backend, PrintJson, Python, interpreter_path
+from detaudit.cli.third_parties import Probes
 
 EXAMPLE = "Example: detaudit sources"
 
 
 def sources_command(
-    python: Python = sys.executable, backend: Backend = None, json: PrintJson = False
+    python: Python = sys.executable,
+    backend: Backend = None,
+    probes: Probes = [],  # noqa: B006 (typer copies it)
+    json: PrintJson = False,
 ) -> None:
     """List the sources, and whether each can be tried here."""
     from detaudit.cli.describe_source import listing, listing_document

@@ -27,7 +27,6 @@ class Interpreter:
     path: str
     backend: str
     fork: bool = True
-    probes: tuple[str, ...] = ()
     imports: bool = True
     start_timeout: float = 300.0
 

@@ -48,7 +48,6 @@ class Nest:
                 "imports": interpreter.imports,
                 "commands": commands,
                 "lifeline": lifeline,
-                "probes": list(interpreter.probes),
             },
         )
         try:

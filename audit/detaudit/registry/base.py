@@ -14,9 +14,9 @@ from detaudit.core.condition import FLAG_LISTS, Condition
 
 def keras_backend(backend: str) -> str:
     """Return Keras' name of the backend: several adapters are for TensorFlow, with different
-    versions of Keras.
+    versions of Keras. A name that is not known is returned as it is.
     """
-    return KNOWN[backend].keras_name
+    return KNOWN[backend].keras_name if backend in KNOWN else backend
 
 
 def known_pins(backend: str | None = None) -> dict[str, Pin]:

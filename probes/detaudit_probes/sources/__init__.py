@@ -1,7 +1,9 @@
 """Every source that detaudit knows, in the order in which they are tried.
 
-To add a source, add a file here and its name to the list. Importing this package imports the
-standard library only. The declarations are data; both the engine and the guest read them.
+To add a source, add a file here and its name to the list. Files of third parties, whose paths are
+in a variable (``protocol.SOURCES_VARIABLE``), are imported after ours. Importing this package
+imports the standard library only. The declarations are data; both the engine and the guest read
+them.
 """
 
 import importlib
@@ -9,9 +11,10 @@ import importlib.util
 import os
 import sys
 from types import ModuleType
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Optional, Tuple
 
 from detaudit_probes.declare import Pin, Source
+from detaudit_probes.protocol import SOURCES_VARIABLE
 
 _NAMES = (
     # generators
@@ -85,25 +88,35 @@ def _modules(names: Tuple[str, ...]) -> Tuple[ModuleType, ...]:
     return tuple(importlib.import_module("detaudit_probes.sources." + name) for name in names)
 
 
+#: Those of a scan, and those of a user's own script.
 MODULES = _modules(_NAMES)
 SCRIPT_MODULES = MODULES + _modules(_SCRIPT_NAMES)
 
 
-def declared(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Source, ModuleType]]:
-    """Return each source's id, in order, with its declaration and the module that contains it.
-
-    A module declares one ``SOURCE``, or several ``SOURCES`` if they share one idea (third-party
-    libraries).
+def sources_of(module: ModuleType) -> Tuple[Source, ...]:
+    """Return what a module declares: one ``SOURCE``, or several ``SOURCES`` if they share one idea
+    (third-party libraries).
     """
-    found = {}
-    for module in modules:
-        for source in getattr(module, "SOURCES", None) or (module.SOURCE,):
-            found[source.id] = (source, module)
-    return found
+    return getattr(module, "SOURCES", None) or (module.SOURCE,)
 
 
-def pins(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Pin, ModuleType]]:
-    """Return each pin's id with the pin and the module whose ``pin`` function applies it."""
+def declared(
+    modules: Optional[Tuple[ModuleType, ...]] = None,
+) -> Dict[str, Tuple[Source, ModuleType]]:
+    """Return each source's id, in order, with its declaration and the module that contains it.
+    Without ``modules``, those of a scan.
+    """
+    return {
+        source.id: (source, module)
+        for module in (MODULES if modules is None else modules)
+        for source in sources_of(module)
+    }
+
+
+def pins(modules: Optional[Tuple[ModuleType, ...]] = None) -> Dict[str, Tuple[Pin, ModuleType]]:
+    """Return each pin's id with the pin and the module whose ``pin`` function applies it. Without
+    ``modules``, those of a scan.
+    """
     return {
         pin.id: (pin, module)
         for source, module in declared(modules).values()
@@ -111,22 +124,33 @@ def pins(modules: Tuple[ModuleType, ...] = MODULES) -> Dict[str, Tuple[Pin, Modu
     }
 
 
-def with_third_party(folders: Sequence[str]) -> Tuple[ModuleType, ...]:
-    """Return our modules and those of every ``*.py`` file in ``folders``, sorted by name."""
-    found = list(MODULES)
-    for folder in folders:
-        for name in sorted(os.listdir(folder)):
-            if name.endswith(".py") and not name.startswith("_"):
-                path = os.path.join(folder, name)
-                specification = importlib.util.spec_from_file_location(
-                    "detaudit_third_party_" + name[:-3], path
-                )
-                module = importlib.util.module_from_spec(specification)
-                sys.modules[specification.name] = module
-                specification.loader.exec_module(module)
-                found.append(module)
-    return tuple(found)
+def _of_third_party(path: str) -> ModuleType:
+    """Import a third party's file. Raises ImportError with the path and the reason if that fails,
+    or if it declares no source, or a source or pin that exists.
+    """
+    try:
+        name = "detaudit_third_party_" + os.path.splitext(os.path.basename(path))[0]
+        specification = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(specification)
+        sys.modules[name] = module
+        specification.loader.exec_module(module)
+        if not hasattr(module, "SOURCE") and not hasattr(module, "SOURCES"):
+            raise ValueError("it declares no SOURCE (the name of a helper file begins with _)")
+        declaration = declared((module,))
+    except Exception as error:
+        raise ImportError("%s: %s: %s" % (path, type(error).__name__, error)) from error
+    again = set(declaration).intersection(declared(SCRIPT_MODULES))
+    again.update(set(pins((module,))).intersection(pins(SCRIPT_MODULES)))
+    if again:
+        raise ImportError("%s declares %s, which exists already" % (path, ", ".join(sorted(again))))
+    return module
 
+
+for _path in filter(None, os.environ.get(SOURCES_VARIABLE, "").split(os.pathsep)):
+    _module = _of_third_party(_path)
+    SCRIPT_MODULES += (_module,)
+    if any(source.experiment is not None for source in sources_of(_module)):
+        MODULES += (_module,)
 
 #: The pins that are applied to a user's script from outside, cheap and specific ones first.
 SCRIPT_PINS = tuple(

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any, Dict, Optional, Tuple
 
-from detaudit_probes import backends, codec, protocol, sources
+from detaudit_probes import backends, codec, protocol
 from detaudit_probes.forking import children
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.trace import write_json
@@ -100,7 +100,7 @@ def _run_trial(folder: str, plan: Dict[str, Any]) -> bool:
     with open(os.path.join(folder, protocol.REQUEST_FILE), encoding="utf-8") as file:
         request = codec.decode(protocol.Request, json.load(file))
     children.redirect(folder)
-    return worker.run(request, folder, sources.with_third_party(plan["probes"]))
+    return worker.run(request, folder)
 
 
 def _serve(control: str, plan: Dict[str, Any]) -> int:

@@ -20,13 +20,13 @@ from detaudit_probes.trials.trial import Trial
 Declared = Dict[str, Tuple[Source, ModuleType]]
 
 
-def run(request: protocol.Request, folder: str, modules: Tuple[ModuleType, ...]) -> bool:
+def run(request: protocol.Request, folder: str) -> bool:
     """Run the trial and leave its trace in ``folder``; return whether it completed."""
     writer = trace.TraceWriter(
         folder, request.trial, codec.encode(request), request.fingerprint, request.keep_bytes
     )
     try:
-        _train(request, folder, modules, writer)
+        _train(request, folder, writer)
         outcome: Dict[str, Any] = {"kind": "completed"}
     except Unavailable as reason:
         outcome = {"kind": "unavailable", "reason": str(reason)}
@@ -54,13 +54,8 @@ def _where(error: BaseException) -> str:
     return "%s:%s in %s" % ("/".join(frame.filename.split(os.sep)[-2:]), frame.lineno, frame.name)
 
 
-def _train(
-    request: protocol.Request,
-    folder: str,
-    modules: Tuple[ModuleType, ...],
-    writer: trace.TraceWriter,
-) -> None:
-    declared, pins = sources.declared(modules), sources.pins(modules)
+def _train(request: protocol.Request, folder: str, writer: trace.TraceWriter) -> None:
+    declared, pins = sources.declared(), sources.pins()
     protocol.check_own_settings(request.settings, declared)
     backend = backends.get(request.backend)
     pinned = {source for pin in request.pins for source in pins[pin][0].sources}

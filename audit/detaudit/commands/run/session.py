@@ -86,6 +86,7 @@ class Options:
     depth: str = "op"
     cost: bool | None = None
     search: bool = True
+    probes: tuple[str, ...] = ()
 
 
 def check_stop_after(given: str | None) -> str | None:

@@ -77,7 +77,7 @@ class _Scan:
         self.untried: tuple[str, ...] = ()
         fork = not (options.isolate or self.on_gpu)
         self.runner = work.start_nests(
-            Interpreter(options.python, self.backend, fork, options.probes),
+            Interpreter(options.python, self.backend, fork),
             Limits(options.jobs or default_jobs(), options.timeout, *parse_budget(options.budget)),
         )
         self._choose_base(self.on_gpu)

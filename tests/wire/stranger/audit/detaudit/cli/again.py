@@ -1,7 +1,6 @@
 """``detaudit again``: one tiny model, trained twice."""
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +23,7 @@ from detaudit.cli.output import (
     reports,
 )
 from detaudit.cli.resumption import print_how_to_continue
+from detaudit.cli.third_parties import Probes
 
 EXAMPLE = "Example: detaudit again --seed 3"
 
@@ -32,9 +32,7 @@ def again_command(
     backend: Annotated[str, typer.Option(metavar="NAME", help="The backend.")] = "tensorflow",
     python: Python = sys.executable,
     seed: Seed = 1,
-    probes: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Where a probe of yours lies.")
-    ] = None,
+    probes: Probes = [],  # noqa: B006 (typer copies it)
     procedure: Annotated[
         str | None, typer.Option(metavar="ID", help="Train as this source does, not as we do.")
     ] = None,
@@ -54,9 +52,9 @@ def again_command(
     from detaudit.report.build import common
     from detaudit.report.schema import v1
 
-    folder = None if probes is None else str(probes.absolute())
+    folders = tuple(map(str, probes))
     path = interpreter_path(python)
-    options = session.Options(path, backend, seed, folder, procedure, tuple(pin))
+    options = session.Options(path, backend, seed, folders, procedure, tuple(pin))
     targets = report_targets(json, markdown, junit)
     for path in targets.values():
         write.check_target(path)

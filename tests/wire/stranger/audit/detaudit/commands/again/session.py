@@ -17,14 +17,14 @@ from detaudit.registry import base
 @dataclass(frozen=True)
 class Options:
     """What the user asked for; it stands in the report. ``procedure``: the source that trains, in
-    place of a tiny model of ours; ``probes``: a folder with sources of the user's;
+    place of a tiny model of ours; ``probes``: folders with sources of the user's;
     ``pins``: ids, besides those that are always pinned.
     """
 
     python: str
     backend: str = "tensorflow"
     seed: int = 1
-    probes: str | None = None
+    probes: tuple[str, ...] = ()
     procedure: str | None = None
     pins: tuple[str, ...] = ()
 
@@ -43,10 +43,9 @@ def run(options: Options, emit: Emit, resume: str | Path | None = None) -> Again
     known = base.known_pins()
     for name in options.pins:
         condition = condition.with_pin(known[name])
-    probes = () if options.probes is None else (options.probes,)
     # A procedure of the user's imports what it needs itself
     imports = options.procedure is None
-    interpreter = Interpreter(options.python, options.backend, probes=probes, imports=imports)
+    interpreter = Interpreter(options.python, options.backend, imports=imports)
     audit = AgainAudit(asdict(options))
     with session(emit, resume) as work:
         work.start_nests(interpreter, Limits())
