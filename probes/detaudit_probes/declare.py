@@ -131,7 +131,8 @@ class Pin(NamedTuple):
     pin's place in the base condition, 0 if it is no part of it; ``in_gpu_base``, the same for what
     a training on a GPU adds. Each of ``edits`` pins all ``sources`` of a script at once;
     ``variables`` do so on a backend if they are set before the script starts. A pin that
-    ``holds_time`` makes two runs read the same time.
+    ``holds_time`` makes two runs read the same time, one that ``holds_ids`` lets them make equal
+    ids.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Pin(NamedTuple):
     in_base: int = 0
     in_gpu_base: int = 0
     holds_time: bool = False
+    holds_ids: bool = False
     edits: Tuple[Edit, ...] = ()
     variables: Dict[str, Tuple[Tuple[str, str], ...]] = {}
 

@@ -112,6 +112,9 @@ SOURCES_VARIABLE = "_DETAUDIT_SOURCES"
 MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
+# In a trial's folder: the files of the program that are to be read, and what is in them.
+CONTENTS_REQUEST, CONTENTS_FILE = "contents-request.json", "contents.json"
+PRINTED = "standard output"  # the name of what a program prints, among its files
 STOP_FILE = "stop"  # put there by the engine: the program is ended at the end of a step
 EVENTS_FILE = "events.json"  # the operations that the requested step executed, replay by replay
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
@@ -395,6 +398,45 @@ class CallSites(NamedTuple):
 
     draws: Tuple[Draw, ...]
     seeds: Tuple[Seeding, ...]
+
+
+# Kinds of leaves
+ARRAY, NUMBER, TEXT, BYTES = "array", "number", "text", "bytes"
+
+
+class Leaf(NamedTuple):
+    """One value in a file of a program: its ``place`` there, its ``kind``, and the ``text`` that is
+    compared. That of a ``number`` or a ``text`` is as it is written, that of an ``array`` or of
+    ``bytes`` a digest.
+    """
+
+    place: str
+    kind: str
+    text: str
+
+
+class Content(NamedTuple):
+    """What is in a file: its ``name`` below the program's folder, and its ``format``. ``unread`` is
+    the reason why it could only be compared by its bytes.
+    """
+
+    name: str
+    format: str
+    leaves: Tuple[Leaf, ...]
+    unread: str = ""
+
+
+class Contents(NamedTuple):
+    files: Tuple[Content, ...]
+
+
+class ToRead(NamedTuple):
+    name: str
+    path: str
+
+
+class ContentsRequest(NamedTuple):
+    files: Tuple[ToRead, ...]
 
 
 class Request(NamedTuple):

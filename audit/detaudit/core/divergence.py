@@ -47,6 +47,7 @@ class Incomparable:
     reason: str
 
 
+NOTHING = Incomparable("nothing was observed")
 Comparison = Match | Divergence | Incomparable
 # Its label; table, row, cell
 _Observed = tuple[tuple[str, str, int | None, str], Table, int, int]
@@ -68,7 +69,7 @@ def compare(left: Trace, right: Trace, ignore: Collection[str] = ()) -> Comparis
     if row is not None:
         return _first_in(_observations(lefts, row), _observations(rights, row))
     count = sum(int(table.cells.size) for table in lefts.values())
-    return Match(count) if count else Incomparable("nothing was observed")
+    return Match(count) if count else NOTHING
 
 
 def differ_so_far(left: Trace, right: Trace) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from detaudit_probes import codec, protocol
 
 from detaudit.core import printed
+from detaudit.core.contents import Place
 from detaudit.core.files import read_json
 from detaudit.core.notes import StepReplays
 
@@ -120,6 +121,7 @@ class Table:
 @dataclass(frozen=True)
 class Trace:
     """The files that one trial has left in its ``folder``. ``document`` is its ``trace.json``.
+    ``beside`` are the places in files, and in what it printed, that are no results.
 
     The methods below ``digests`` read further files each time they are called; a missing file
     counts as empty.
@@ -128,6 +130,7 @@ class Trace:
     folder: Path
     document: dict[str, Any]
     tables: tuple[Table, ...]
+    beside: frozenset[Place] = frozenset()
 
     @property
     def fingerprint(self) -> str:
@@ -200,6 +203,23 @@ class Trace:
         return {name: digests[name] for name in order or sorted(digests)}
 
     # Further files --------------------------------------------------------------------------------
+
+    @cached_property
+    def contents(self) -> protocol.Contents | None:
+        """What the program has printed and saved; None if that was not read. Raises ProtocolError
+        if the guest has sent something invalid.
+        """
+        document = self.note(protocol.CONTENTS_FILE)
+        return None if document is None else codec.decode(protocol.Contents, document)
+
+    @property
+    def trained(self) -> bool:
+        """Whether a training step was observed that changed a weight; in an unrecorded run, whether
+        there are weights at its end.
+        """
+        if not self.request.orders.record:
+            return self.final is not None
+        return bool(self.measures.steps) and self.measures.moved is not False
 
     def stdout(self, most: int) -> bytes:
         """Return the first ``most`` bytes that the program has written to its standard output."""

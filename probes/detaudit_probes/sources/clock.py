@@ -18,6 +18,7 @@ waiting depends on the machine's load.
 
 import importlib
 import itertools
+import json
 import os
 import sys
 import time
@@ -47,6 +48,7 @@ WAITING = (
     "multiprocessing.queues",
     "multiprocessing.synchronize",
 )
+READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time")
 
 SOURCE = Source(
@@ -144,9 +146,9 @@ def _ticking(tick):
     return found
 
 
-def _number_processes():
+def _number_processes(first=PID):
     """Number this process and those forked from it in the order of the forks, each differently."""
-    numbers = itertools.count(PID)
+    numbers = itertools.count(first)
     mine = [next(numbers)]
     _replace_getpid(lambda: mine[0])
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
@@ -179,7 +181,8 @@ def feed(trial, x, y):
 def pin_script(session, name):
     """Let every clock of ``time`` and ``datetime`` advance by a tick at each call. The standard
     library's waiting functions keep the real clock, because the number of their calls varies from
-    run to run.
+    run to run. The source's own setting moves the clock, and the process id with it: by how
+    many seconds, and to how many times the length of a tick.
     """
     for name in WAITING:
         importlib.import_module(name)
@@ -187,18 +190,43 @@ def pin_script(session, name):
     _give(WAITING, true)
     _give_logging_its_own()
     session.after_import("theano", lambda: _give(_of_theano(), true))
-    tick = _clock_of_each_thread(session)
+    later, slower = json.loads(session.own_setting(ID) or "[0, 1]")
+    tick = _clock_of_each_thread(session, START + later * 10**9, TICK * slower)
     for name in CLOCKS:
         if hasattr(time, name):
             setattr(time, name, lambda: tick() / 1e9)
         if hasattr(time, name + "_ns"):
             setattr(time, name + "_ns", tick)
-    _number_processes()
+    _replace_readings(tick)
+    _number_processes(PID + later)
     _replace_datetime(session, tick)
 
 
-def _clock_of_each_thread(session):
-    """Return a clock in nanoseconds that advances by a tick at each call from the same thread.
+def _replace_readings(tick):
+    """Let the functions of ``time`` that read the clock themselves, if no time is given, read the
+    pinned one.
+    """
+
+    def reading(given):
+        return lambda seconds=None: given(tick() / 1e9 if seconds is None else seconds)
+
+    def formatting(given):
+        return lambda *arguments: given(*arguments, *rest(given, arguments))
+
+    def rest(given, arguments):
+        """Return the present time, if it is missing after the format."""
+        needed = 1 if given.__name__ == "strftime" else 0
+        return (time.localtime(),) if len(arguments) == needed else ()
+
+    for name in READERS:
+        setattr(time, name, reading(getattr(time, name)))
+    for name in FORMATTERS:
+        setattr(time, name, formatting(getattr(time, name)))
+
+
+def _clock_of_each_thread(session, start, step):
+    """Return a clock in nanoseconds, from ``start`` on, that advances by a ``step`` at each call
+    from the same thread.
 
     A thread starts with the time of the thread that started it. One clock for all threads would
     race, because the number of a pool's calls while it waits varies from run to run. The import of
@@ -209,15 +237,15 @@ def _clock_of_each_thread(session):
     class Clock(threading.local):
         def __init__(self):
             thread = threading._active.get(threading.get_ident())
-            self.now = getattr(thread, "_detaudit_began", START)
+            self.now = getattr(thread, "_detaudit_began", start)
 
     clock = Clock()
     session.at_points(
-        lambda point: setattr(clock, "now", max(clock.now, START + point.number * HOUR))
+        lambda point: setattr(clock, "now", max(clock.now, start + point.number * HOUR))
     )
 
     def tick():
-        clock.now += TICK
+        clock.now += step
         return clock.now
 
     def starting(given):
@@ -286,6 +314,7 @@ def spy(session):
     session.count_calls(
         ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
     )
+    session.count_calls(ID, time, *READERS + FORMATTERS)
     session.count_calls(ID, os, "getpid")
 
     def make(real):

@@ -32,6 +32,7 @@ SOURCE = Source(
         Pin(
             id=ID,
             in_base=60,
+            holds_ids=True,
             sources=(ID, "numpy-generator"),
             lines={
                 "*": (
@@ -95,9 +96,18 @@ def feed(trial, x, y):
 
 
 def pin_script(session, name):
+    """Let the operating system's entropy be a fixed stream. With the source's own setting, each
+    answer of it is one byte, repeated: an id that is made of it then shows that it is.
+    """
     stream = random.Random(session.seed)
     session.at_points(lambda point: stream.seed(session.seed_of(point)))
-    _answer(session, lambda size: bytes(stream.getrandbits(8) for _ in range(size)), lambda: None)
+
+    def answer(size):
+        if session.own_setting(ID):
+            return bytes([stream.getrandbits(8)]) * size
+        return bytes(stream.getrandbits(8) for _ in range(size))
+
+    _answer(session, answer, lambda: None)
 
 
 def touch(session):

@@ -9,6 +9,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
 RUNS_DIFFER = "two runs of the same script differ"
+TRAINING, OUTPUT = "training", "output"  # what the verdict is about
 INPUT_CHANGED = "input-changed"  # the source that the experiments with left files find
 
 
@@ -210,8 +211,9 @@ class Isolation:
 class RunAudit:
     """All findings of one ``detaudit run``. ``reproducible`` is None if it was not decided.
 
-    ``steps`` is the number of steps that they cover, if runs were ended early; ``own_fault`` is
-    true if a fault of detaudit ended the audit.
+    ``steps`` is the number of steps that they cover, if runs were ended early; ``judged_by`` is
+    ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of detaudit ended
+    the audit.
     """
 
     program: str
@@ -247,6 +249,7 @@ class RunAudit:
     output: str = ""
     trials: tuple[Finished, ...] = ()
     steps: int | None = None
+    judged_by: str = TRAINING
     strict: bool = False
     over_budget: bool = False
     interrupted: bool = False

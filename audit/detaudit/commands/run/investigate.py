@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from detaudit_probes.protocol import Measures
 
-from detaudit.commands.run import attribute, cut, failures, growth, leftovers, vary
+from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, vary
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import RUNS_DIFFER, Observer, RunAudit
+from detaudit.commands.run.findings import OUTPUT, RUNS_DIFFER, TRAINING, Observer, RunAudit
 from detaudit.commands.run.forecast import Length, predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
@@ -28,6 +28,7 @@ from detaudit.commands.run.repeat import (
     repeated,
     stands_still,
 )
+from detaudit.core import contents
 from detaudit.core.condition import Trial, pair
 from detaudit.core.divergence import Comparison, Divergence, Incomparable, Match
 from detaudit.core.durations import duration
@@ -35,6 +36,7 @@ from detaudit.core.events import Differing, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
 from detaudit.core.sentences import listed
+from detaudit.core.trace import Trace
 
 #: The number of matching pairs that "reproducible" needs, by the maximum seconds of one run.
 PAIRS = ((120.0, 3), (1800.0, 2))
@@ -46,7 +48,11 @@ MATCHED = "the runs are bitwise identical"
 
 def investigate(case: Case, blank: RunAudit) -> Investigation:
     """Return ``blank`` with all findings filled in."""
-    return (yield from failures.owned(case, blank, _investigation))
+    return (yield from failures.owned(case, blank, _without_times))
+
+
+def _without_times(case: Case, blank: RunAudit) -> Investigation:
+    return (yield from times.set_aside(case, blank, _investigation))
 
 
 def _investigation(case: Case, blank: RunAudit) -> Investigation:
@@ -144,6 +150,7 @@ def _without(
 
 
 def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
+    traces = [trace for one in runs if (trace := one.completed_trace) is not None]
     return replace(
         audit,
         repeats=counted(runs),
@@ -151,6 +158,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
         outputs=outputs(runs),
         origin=origin(runs),
         quantity=quantity(runs),
+        judged_by=TRAINING if any(trace.trained for trace in traces) else OUTPUT,
     )
 
 
@@ -248,15 +256,19 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
             blank,
             reason=f"the script trains with {not_recorded}, which detaudit run cannot record yet",
         )
-    if not any(one.trace.measures.steps for one in completed if one.trace):
-        return replace(
-            blank,
-            reason="the script trains nothing that could be recorded: no fit, no train_on_batch, no optimizer",
-        )
-    still = [one for one in completed if one.trace and not one.trace.measures.moved]
-    if still:
+    if any(one.trace.trained or _has_outputs(one.trace) for one in completed if one.trace):
+        return None
+    if any(one.trace.measures.steps for one in completed if one.trace):
         return replace(blank, reason="no weight changed in any step, so nothing was trained")
-    return None
+    return replace(
+        blank,
+        reason="nothing could be compared: no training step was observed, and the script neither printed nor "
+        "saved anything",
+    )
+
+
+def _has_outputs(trace: Trace) -> bool:
+    return trace.contents is not None and contents.count(trace.contents, trace.trained) > 0
 
 
 def _of_failures(outcome: Outcome) -> str:

@@ -1,11 +1,14 @@
-"""The judged part of two runs: the training, under whatever names, and the arrays that were
-saved.
+"""The judged part of two runs: the training, under whatever names, and what was saved; without a
+training step, also what was printed.
 """
 
+from detaudit.core import contents
 from detaudit.core.divergence import (
     IGNORED,
+    NOTHING,
     Comparison,
     Divergence,
+    Match,
     aligned,
     compare,
     compare_finals,
@@ -15,19 +18,41 @@ from detaudit.core.trace import Trace
 
 
 def compare_trainings(left: Trace, right: Trace) -> Comparison:
-    """Compare the recorded steps, by the names of ``left``, and then what was saved."""
-    compared = compare(left, aligned(left, right), IGNORED)
-    return compared if isinstance(compared, Divergence) else compare_saved(left, right) or compared
+    """Compare the recorded steps, by the names of ``left``, and then what was saved or printed."""
+    return _with_outputs(compare(left, aligned(left, right), IGNORED), left, right)
 
 
 def compare_last(left: Trace, right: Trace) -> Comparison | None:
-    """Compare the final weights, and what was saved, which is all that an unrecorded run contains.
-    None if it contains no weights.
+    """Compare the final weights, and what was saved or printed, which is all that an unrecorded run
+    contains. None if it contains nothing of this.
     """
-    compared = compare_finals(left, right, "the weights at exit")
-    if compared is None or isinstance(compared, Divergence):
+    return _with_outputs(compare_finals(left, right, "the weights at exit"), left, right)
+
+
+def _with_outputs(compared: Comparison | None, left: Trace, right: Trace) -> Comparison | None:
+    if compared not in (None, NOTHING) and not isinstance(compared, Match):
         return compared
-    return compare_saved(left, right) or compared
+    outputs = compare_saved(left, right) or compare_outputs(left, right)
+    if isinstance(outputs, Divergence) or not isinstance(compared, Match):
+        return outputs or compared
+    return compared
+
+
+def compare_outputs(left: Trace, right: Trace) -> Comparison | None:
+    """Compare what was saved and, if no training step was observed, what was printed. None if there
+    is nothing of this.
+    """
+    if left.contents is None or right.contents is None:
+        return None
+    trained = left.trained or right.trained
+    found = contents.differing(left.contents, right.contents, trained, left.beside | right.beside)
+    first = next(found, None)
+    if first is not None:
+        place, one, other = first
+        kind = "missing" if one is None or other is None else "bits"
+        return Divergence("output", None, contents.readable(place), kind)
+    count = contents.count(left.contents, trained)
+    return Match(count) if count else None
 
 
 def compare_saved(left: Trace, right: Trace) -> Divergence | None:

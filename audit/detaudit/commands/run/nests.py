@@ -328,6 +328,8 @@ class ProgramNest(ProgramHost):
                 self._finish(folder, Ended())
                 raise NestUnusable("a run forked from it did not end in time")
             return None
+        if not self._is_read(folder, ended):
+            return None
         ended = self._finish(folder, ended)
         if ended.own_fault:
             raise NestUnusable(f"a run forked from it failed ({ended.own_fault})")

@@ -29,7 +29,9 @@ def origin(done: Sequence[Finished]) -> str:
         return ""
     divergence, left, right = found
     if divergence.stage == "output":
-        return "everything that was recorded of the training is equal, but the arrays that the script saves differ"
+        if left.trained:
+            return "every recorded step of the training is equal, but what the script saves differs"
+        return "no training step was observed: what the script prints and saves was compared"
     if divergence.stage == "data":
         return "the batches of this step already differed"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
@@ -60,15 +62,19 @@ def _listed(names: Sequence[str]) -> str:
 def suspects(done: Sequence[Finished]) -> set[str]:
     """Return sources that the runs themselves indicate: they are asked about first, nothing more.
 
-    These are generators that were in different states before the divergence, and sources that were
-    used other than by an installed module during its import.
+    These are generators that were in different states before the divergence, if the script used
+    them, and sources that were used other than by an installed module during its import.
     """
     used = {name for one in done if one.trace is not None for name in one.trace.measures.used}
     found = _first(done)
     if found is None:
         return used
     divergence, left, right = found
-    differing, _ = _differing(left, right, divergence)
+    differing, untouched = _differing(left, right, divergence)
+    # A script without a framework records a generator's state only at its end
+    differing += [
+        name for name in untouched if name in GENERATORS and left.evidence.get(GENERATORS[name].id)
+    ]
     return used | {source.id for word, source in GENERATORS.items() if word in differing}
 
 

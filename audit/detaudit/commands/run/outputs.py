@@ -2,20 +2,22 @@
 the author's own metric.
 """
 
-from collections.abc import Sequence
-from itertools import zip_longest
+import re
+from collections.abc import Iterator, Sequence
 
-from detaudit_probes.protocol import BESIDE
+from detaudit_probes.protocol import BESIDE, PRINTED
 
 from detaudit.commands.run.findings import Output, Quantity
 from detaudit.commands.run.judging import saved
 from detaudit.commands.run.origin import GENERATORS
 from detaudit.commands.run.repeat import first_differing_pair
+from detaudit.core import contents
+from detaudit.core.contents import Place
 from detaudit.core.divergence import renamed
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Trace
 
-MOST_PRINTED = 10_000_000  # bytes of a run's standard output that are compared
+_LINE = re.compile(r"line (\d+)")
 MOST_NAMES = 3  # names that are reported, of those that differ
 #: The groups of results; the one that an author reads last comes first.
 GROUPS = ("evaluation", "validation", "train")
@@ -28,17 +30,42 @@ def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
     traces = [trace for one in done if (trace := one.completed_trace) is not None]
     if len(traces) < 2:
         return ()
-    files = [saved(trace, traces[0]) for trace in traces]
-    found = [
-        Output("saved", name, len({one.get(name) for one in files}) == 1)
-        for name in sorted({name for one in files for name in one})
-    ]
-    found += _beside(traces) + _names(traces)
-    printed = [trace.stdout(MOST_PRINTED).splitlines() for trace in traces]
-    lines = [line for other in printed[1:] if (line := _first_other(printed[0], other)) is not None]
-    if any(printed):
-        found.append(Output("printed", "standard output", not lines, min(lines, default=None)))
-    return tuple(found)
+    return (*_saved(traces), *_beside(traces), *_names(traces), *_printed(traces))
+
+
+def _saved(traces: Sequence[Trace]) -> list[Output]:
+    """Return the files of which something is judged; those outside the folder by the calls that
+    wrote them.
+    """
+    calls = [saved(trace, traces[0]) for trace in traces]
+    matching = {name: len({one.get(name) for one in calls}) == 1 for one in calls for name in one}
+    read = traces[0].contents
+    if read is not None:
+        unlike = {place.file for place in _differing(traces, traces[0].trained)}
+        judged = (file for file in read.files if contents.judged(file, traces[0].trained))
+        matching.update({file.name: file.name not in unlike for file in judged})
+    return [Output("saved", name, matching[name]) for name in sorted(matching) if name != PRINTED]
+
+
+def _printed(traces: Sequence[Trace]) -> list[Output]:
+    read = traces[0].contents
+    printed = next((file for file in read.files if file.name == PRINTED), None) if read else None
+    if printed is None or not printed.leaves:
+        return []
+    unlike = [place.place for place in _differing(traces, False) if place.file == PRINTED]
+    lines = [int(found[1]) for place in unlike if (found := _LINE.fullmatch(place))]
+    return [Output("printed", PRINTED, not unlike, min(lines, default=None))]
+
+
+def _differing(traces: Sequence[Trace], trained: bool) -> Iterator[Place]:
+    """Return the places at which the contents of the first run and of another one differ."""
+    first = traces[0]
+    for other in traces[1:]:
+        if first.contents is not None and other.contents is not None:
+            for place, _, _ in contents.differing(
+                first.contents, other.contents, trained, first.beside | other.beside
+            ):
+                yield place
 
 
 def _beside(traces: Sequence[Trace]) -> list[Output]:
@@ -93,9 +120,3 @@ def _results(trace: Trace) -> dict[tuple[str, str], float]:
 
 def _is_loss(name: str) -> bool:
     return name.rpartition("_")[2] == "loss"
-
-
-def _first_other(left: Sequence[bytes], right: Sequence[bytes]) -> int | None:
-    """Return the number, from one, of the first line that differs."""
-    pairs = enumerate(zip_longest(left, right), 1)
-    return next((number for number, (one, other) in pairs if one != other), None)

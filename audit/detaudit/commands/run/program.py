@@ -15,10 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import detaudit_probes
 from detaudit_probes import codec, protocol
 
 from detaudit.commands.run import trackers
+from detaudit.commands.run.reading import GUEST, Reading
 from detaudit.commands.run.supervise import LAUNCH_FILE
 from detaudit.core import printed
 from detaudit.core.condition import Condition
@@ -41,7 +41,6 @@ MOST_BURNERS = 8
 #: The pins under which two runs read the same time, whenever they start.
 HOLD_TIME = {name for name, pin in base.known_pins().items() if pin.holds_time}
 MOST_LISTED = 50_000  # names below the program's folder that are checked for changes
-GUEST = Path(detaudit_probes.__file__).parent
 
 # In a trial's folder: the names below the program's folder that it has written. STATE_FILE says
 # where the files that it left are kept, if they are.
@@ -337,12 +336,14 @@ class Services:
 
 @dataclass
 class _Prepared:
-    """A trial that has a folder: its own ``temporary`` folder, and how it ``begun``, if what it
-    leaves may be kept.
+    """A trial that has a folder: its own ``temporary`` folder; how it ``begun``, if what it leaves
+    may be kept; and whether it is ``whole``, so that what it prints and saves is read.
     """
 
     temporary: Path | None = None
     begun: Begun | None = None
+    whole: bool = False
+    reading: Reading | None = None
 
 
 class ProgramHost:
@@ -393,7 +394,8 @@ class ProgramHost:
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
         private = bool(request.pins) or orders.private
-        own = self._prepared[folder] = _Prepared(temporary if private else None, begun)
+        whole = orders.stop_steps is None and orders.stop_seconds is None
+        own = self._prepared[folder] = _Prepared(temporary if private else None, begun, whole)
         pace = self.services.pace
         return {
             "command": self.program.command(self.interpreter.path, root),
@@ -487,6 +489,28 @@ class ProgramHost:
             os.close(reading)
         self._began = time.monotonic()
 
+    def _is_read(self, folder: Path, ended: Ended) -> bool:
+        """Whether what a run that has ``ended`` has printed and saved is read. That begins with the
+        first call.
+        """
+        trial = self._prepared[folder]
+        if not trial.whole or ended.status != 0 or ended.timed_out:
+            return True
+        if trial.reading is None:
+            trial.reading = Reading(
+                self.interpreter.path, self._environment, folder, self._outputs(folder)
+            )
+        return trial.reading.ended()
+
+    def _outputs(self, folder: Path) -> dict[str, Path]:
+        """Return what a run has printed and saved: the paths of its files, by their names."""
+        files = {protocol.PRINTED: folder / protocol.STDOUT_FILE}
+        if self.services.sandboxed is not None:
+            sandbox = self.services.sandboxed.sandbox
+            found = {name: sandbox.find(folder, name) for name in sandbox.written(folder)}
+            files.update({name: path for name, path in found.items() if path is not None})
+        return files
+
     def _finish(self, folder: Path, ended: Ended) -> Ended:
         """Finish a trial that has ended: find out what it wrote, and free the disk."""
         # Before its layers are removed, which frees the disk.
@@ -542,6 +566,9 @@ class ProgramHost:
 
     def close(self) -> None:
         self._let_go()
+        for trial in self._prepared.values():
+            if trial.reading is not None:
+                trial.reading.kill()
         if self._process is not None:
             try:
                 self._process.wait(timeout=10)
@@ -592,7 +619,7 @@ class Process(ProgramHost):
         status = self._process.poll() if self._process else 0
         ended = Ended.read(folder)
         if ended is not None:
-            return self._finish(folder, ended)
+            return self._finish(folder, ended) if self._is_read(folder, ended) else None
         if status is None:
             return None
         word = last_word(folder / SUPERVISOR)

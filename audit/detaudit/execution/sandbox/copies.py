@@ -29,6 +29,7 @@ from detaudit.execution.sandbox.tree import (
     copy_tree,
     entries,
     refuse_behind_links,
+    regular,
     remove,
     size_of,
     state,
@@ -125,6 +126,9 @@ class Copies:
             if _state(pristine / name) != self._large[name]
             and _is_link_to(copy / name, pristine / name)
         ]
+
+    def find(self, trial: Path, name: str) -> Path | None:
+        return regular([self._copy(trial) / name])
 
     def places(self) -> tuple[Path, ...]:
         return ()

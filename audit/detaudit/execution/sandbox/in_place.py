@@ -28,7 +28,7 @@ from typing import NamedTuple
 from detaudit.core.files import read_json, write_json
 from detaudit.execution.sandbox import mounts, tree
 from detaudit.execution.sandbox.errors import SandboxFailed
-from detaudit.execution.sandbox.tree import State, behind_link, copy_tree, entries
+from detaudit.execution.sandbox.tree import State, behind_link, copy_tree, entries, regular
 from detaudit.execution.sandbox.view import IN_PLACE, Start, View
 
 # Seconds after the last sign of life of an audit: no run of it still writes; changes are the user's
@@ -113,6 +113,9 @@ class InPlace:
         if trial not in self._written:
             self._written[trial] = tree.changes(self._before[trial], tree.states(self.root))
         return self._written[trial]
+
+    def find(self, trial: Path, name: str) -> Path | None:
+        return regular([self.root / name])
 
     def places(self) -> tuple[Path, ...]:
         return ()

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from detaudit.execution.claims import LOCK, Claim
 from detaudit.execution.sandbox import mounts
 from detaudit.execution.sandbox.errors import SandboxFailed
+from detaudit.execution.sandbox.tree import regular
 from detaudit.execution.sandbox.view import OVERLAY, Start, View
 
 _PREPARED = "prepared.json"  # the start of a view, in the trial's folder
@@ -136,6 +137,17 @@ class Overlay:
                 if before.get(name) != state
             ]
         return names
+
+    def find(self, trial: Path, name: str) -> Path | None:
+        views = [trial, *([self._below[trial]] if trial in self._below else [])]
+        return regular(path for view in views for path in self._uppers(view, name))
+
+    def _uppers(self, trial: Path, name: str) -> Iterator[Path]:
+        """Return the places of a name in the layers of a view, inner mount points first."""
+        path = Path(os.path.normpath(os.path.join(os.path.realpath(self.root), name)))
+        for number, point in reversed([*enumerate(self._points[trial])]):
+            if path.is_relative_to(point):
+                yield self._layers(trial) / str(number) / "upper" / path.relative_to(point)
 
     def places(self) -> tuple[Path, ...]:
         return () if self.store is None else (self.store.path,)

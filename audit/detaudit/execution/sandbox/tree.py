@@ -28,6 +28,11 @@ def ignored(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in IGNORED)
 
 
+def regular(paths: Iterable[Path]) -> Path | None:
+    """Return the first of these paths that is a regular file and no link."""
+    return next((path for path in paths if path.is_file() and not path.is_symlink()), None)
+
+
 def entries(root: Path, ours: Path | None = None) -> Iterator[tuple[str, os.stat_result]]:
     """Return the names below ``root``, a folder before its contents, with their own status (of a
     link, not of its target).

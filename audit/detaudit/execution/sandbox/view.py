@@ -69,6 +69,11 @@ class Sandbox(Protocol):
         removed, sorted.
         """
 
+    def find(self, trial: Path, name: str) -> Path | None:
+        """Return where the regular file is that the trial in this view sees under a name that it
+        has :meth:`written`; None if there is none.
+        """
+
     def places(self) -> tuple[Path, ...]:
         """Return other folders than the trials' own that contain views: a full disk there is
         detaudit's problem, not the program's.

@@ -125,7 +125,10 @@ def answer(report: v1.RunReport) -> Answer:
         )
         if report.unrecorded is not None:
             same = f"{same}, and so are {number(report.unrecorded.runs, 'unrecorded run')}"
-        return Answer("good", "REPRODUCIBLE", f"{same}{bound(repeats)}.")
+        same = f"{same}{bound(repeats)}"
+        if report.judged_by == "output":
+            same = f"{same}, judged by what it prints and saves: no training step was observed"
+        return Answer("good", "REPRODUCIBLE", f"{same}.")
     if report.reproducible is None:
         return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")
     return Answer("bad", "NOT REPRODUCIBLE", _differ(report))
@@ -232,7 +235,8 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
             if not one.matches and one.kind != "saved"
         ]
         if unlike:
-            yield "Not judged", f"{listed(unlike)}; the training matches"
+            what = "training" if report.judged_by == "training" else "rest"
+            yield "Not judged", f"{listed(unlike)}; the {what} matches"
     yield from folder(report)
     if report.observer.bits_unchanged is False:
         yield "Recording", report.observer.reason
@@ -304,13 +308,15 @@ BESIDE = {
     "data": "the {} differ",
     "name": "names differ ({})",
     "generator": "the state of {} at the end differs",
+    "time": "{} is a time or an id",
 }
 
 
 def describe_output(output: v1.Output) -> str:
     """Return what differs from run to run although the training does not."""
     if output.kind == "printed":
-        return f"the printed output differs from line {output.line} on"
+        where = f" from line {output.line} on" if output.line is not None else ""
+        return f"the printed output differs{where}"
     return (
         BESIDE[output.kind].format(output.name)
         if output.kind in BESIDE

@@ -531,10 +531,11 @@ class Output(Part):
 
     The arrays that a script saved count for the verdict, together with its training. The other
     kinds are not judged: a ``metric`` that is a time or not the model's own, ``data`` that no step
-    used, the final state of a ``generator``, and a variable or file with a different ``name``.
+    used, the final state of a ``generator``, a variable or file with a different ``name``, and a
+    ``time`` in what a script printed or saved.
     """
 
-    kind: Literal["saved", "printed", "metric", "data", "generator", "name"]
+    kind: Literal["saved", "printed", "metric", "data", "generator", "name", "time"]
     name: Name
     matches: bool
     line: Natural | None
@@ -598,7 +599,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     ``depends_on`` settings of the machine under which runs repeatedly ended on other bits, and is
     ``unaffected_by`` those under which they matched; ``unresolved_settings`` could not be tried or
     decided. ``steps`` is the number of steps that the report covers, if runs were ended early;
-    null: whole runs.
+    null: whole runs. ``judged_by``: by its ``training`` and what it saves, or, if no training step
+    was observed, by its ``output``, what it prints and saves.
     """
 
     program: Name
@@ -627,6 +629,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     isolation: Isolation
     traceback: Text
     steps: Natural | None = None
+    judged_by: Literal["training", "output"] = "training"
 
 
 class Operation(Part):

@@ -1,0 +1,75 @@
+"""The formats of files, one file each: ``recognises(name, start)`` says whether a file that begins
+with these bytes is one, ``leaves(file, name)`` returns what is in it.
+
+To add a format, add a file here and its name to the list. The first that recognises a file reads
+it; if that fails, the file is compared by its bytes.
+"""
+
+import importlib
+import os
+from typing import Any, BinaryIO, Iterator, Optional, Sequence
+
+from detaudit_probes.contents.leaves import bounded, of_file, raw
+from detaudit_probes.protocol import PRINTED, Content, Leaf
+
+NAMES = (
+    "npy",
+    "zip_archive",
+    "h5",
+    "sqlite",
+    "parquet",
+    "gzipped",
+    "safetensors",
+    "pickled",
+    "json_text",
+    "table",
+    "plain_text",
+)
+START = 4096  # bytes by which a format is recognised
+
+
+def read(name: str, path: str) -> Optional[Content]:
+    """Return what is in a file; None if there is none, or it may not be read. What a program has
+    printed is text.
+    """
+    try:
+        with open(path, "rb") as file:
+            return content(name, file, ("plain_text",) if name == PRINTED else NAMES)
+    except OSError:
+        return None
+
+
+def content(name: str, file: BinaryIO, names: Sequence[str] = NAMES) -> Content:
+    start = file.read(START)
+    for known in names:
+        module = _format(known)
+        if module.recognises(name, start):
+            try:
+                file.seek(0)
+                return Content(name, known, tuple(bounded(module.leaves(file, name))))
+            except Exception as error:  # a library's; the file may only resemble this format
+                file.seek(0)
+                reason = "%s: %s" % (type(error).__name__, str(error)[:200])
+                return Content(name, "bytes", (raw("", *of_file(file)),), reason)
+    file.seek(0)
+    return Content(name, "bytes", (raw("", *of_file(file)),))
+
+
+def inner(name: str, file: BinaryIO, place: str) -> Iterator[Leaf]:
+    """Return the leaves of a file inside another one."""
+    for leaf in content(name, file).leaves:
+        yield leaf._replace(place=", ".join(filter(None, (place, leaf.place))))
+
+
+def path_of(file: BinaryIO) -> str:
+    """Return the path of an open file, for a library that opens it itself. Raises ValueError for a
+    file inside another one.
+    """
+    name = getattr(file, "name", None)
+    if not isinstance(name, str) or not os.path.isfile(name):
+        raise ValueError("it is inside another file")
+    return name
+
+
+def _format(name: str) -> Any:
+    return importlib.import_module("detaudit_probes.contents.formats." + name)

@@ -1,0 +1,68 @@
+"""The parts of a file that are compared: arrays, numbers, texts and bytes, each with its place."""
+
+import hashlib
+from typing import Any, Iterable, Iterator, List
+
+from detaudit_probes.protocol import ARRAY, BYTES, NUMBER, TEXT, Leaf
+
+MOST = 5000  # leaves of one file; the others become one
+LONGEST = 400  # characters of a text that are kept
+BLOCK = 1 << 20
+
+
+def array(place: str, *parts: Any) -> Leaf:
+    """Return a leaf for an array: its dtype, its shape and its bytes, as texts and buffers."""
+    return Leaf(place, ARRAY, digest(parts))
+
+
+def raw(place: str, *parts: Any) -> Leaf:
+    """Return a leaf for bytes in a format that is not known."""
+    return Leaf(place, BYTES, digest(parts))
+
+
+def number(place: str, text: str) -> Leaf:
+    return Leaf(place, NUMBER, text)
+
+
+def text(place: str, content: str) -> Leaf:
+    """Return a leaf for a text; of a long one, the beginning and a digest."""
+    if len(content) > LONGEST:
+        content = "%s... (%s)" % (content[:LONGEST], digest([content]))
+    return Leaf(place, TEXT, content)
+
+
+def cell(place: str, content: str) -> Leaf:
+    """Return a leaf for a text that may be a number."""
+    try:
+        float(content)
+    except ValueError:
+        return text(place, content)
+    return number(place, content)
+
+
+def digest(parts: Iterable[Any]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        found.update(part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part)
+    return found.hexdigest()
+
+
+def bounded(leaves: Iterator[Leaf]) -> List[Leaf]:
+    """Return the first leaves, and one for each kind among the others."""
+    kept = []  # type: List[Leaf]
+    rest = {}
+    for leaf in leaves:
+        if len(kept) < MOST:
+            kept.append(leaf)
+        else:
+            state = rest.setdefault(leaf.kind, hashlib.blake2b(digest_size=16))
+            state.update(("%s\0%s\0" % (leaf.place, leaf.text)).encode("utf-8", "surrogateescape"))
+    return kept + [
+        Leaf("after the first %d values" % MOST, kind, state.hexdigest())
+        for kind, state in sorted(rest.items())
+    ]
+
+
+def of_file(file: Any) -> Iterator[bytes]:
+    """Return the rest of an open file in blocks."""
+    return iter(lambda: file.read(BLOCK), b"")
