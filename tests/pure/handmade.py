@@ -10,8 +10,9 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit_probes import codec
-from detaudit_probes.protocol import Measures, Request
-from detaudit_probes.recording.trace import TraceWriter
+from detaudit_probes.contents import formats
+from detaudit_probes.protocol import CONTENTS_FILE, PRINTED, Contents, Measures, Request
+from detaudit_probes.recording.trace import TraceWriter, write_json
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,22 @@ def written(
     trace = traces.read(folder)
     assert trace is not None
     return trace
+
+
+def with_contents(done: Finished, **files: bytes) -> Finished:
+    """The finished trial with files that hold these bytes, and are read as the guest does; what was
+    printed is ``printed``. A name is that of a file with ``__`` in place of a dot.
+    """
+    assert done.trace is not None
+    read = []
+    for word, data in files.items():
+        name = PRINTED if word == "printed" else word.replace("__", ".")
+        path = done.trace.folder / word
+        path.write_bytes(data)
+        read.append(formats.read(name, str(path)))
+    contents = codec.encode(Contents(tuple(one for one in read if one is not None)))
+    write_json(str(done.trace.folder / CONTENTS_FILE), contents)
+    return done
 
 
 def with_measures(done: Finished, **measures: Any) -> Finished:

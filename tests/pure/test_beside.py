@@ -21,7 +21,7 @@ from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit_probes import placebos
 
-from tests.pure.handmade import Once, Step, with_measures, written
+from tests.pure.handmade import Once, Step, with_contents, with_measures, written
 
 TRIAL = Trial(Condition("tensorflow", "auto", "train.py", 1), 0)
 
@@ -35,8 +35,8 @@ def runs(fresh_folder):
         for one in each:
             acts, digests, printed = one if isinstance(one, tuple) else (one, {}, b"")
             trace = written(fresh_folder(), acts, digests=digests)
-            (trace.folder / "stdout").write_bytes(printed)
-            found.append(Finished(TRIAL, len(found), Outcome(COMPLETED), trace))
+            run = Finished(TRIAL, len(found), Outcome(COMPLETED), trace)
+            found.append(with_contents(run, printed=printed))
         return found
 
     return made
@@ -284,7 +284,7 @@ def test_the_arrays_that_are_saved_decide_by_whatever_name(runs, one, other, sai
         compared if isinstance(compared, Divergence) else None
         for compared in (compare_runs(*done), compare_ends(*done))
     ] == [found] * 2
-    assert ("arrays that the script saves" in origin(done)) == (
+    assert ("what the script saves differs" in origin(done)) == (
         said is not None and said[1] == "bits"
     )
 

@@ -198,7 +198,7 @@ def test_what_no_run_has_met_is_not_tried(world):
 @pytest.mark.parametrize(
     ("measures", "said"),
     [
-        (Measures(steps=0, moved=False), "trains nothing"),
+        (Measures(steps=0, moved=False), "nothing could be compared"),
         (Measures(steps=3, moved=False), "no weight changed"),
     ],
 )

@@ -22,7 +22,7 @@ from rich.console import Console
 from tests.pure import example_audits, golden
 
 #: Values from a closed list, and places that the schema keeps clean by itself.
-FIXED = {"format", "command", "verdict", "stage", "kind"}
+FIXED = {"format", "command", "verdict", "stage", "kind", "judged_by"}
 
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07\x1b]8;;http://evil.example\x1b\\link\x1b[0m\x9b31m\x85\r\b\x7f",

@@ -219,7 +219,8 @@ class Trace:
         """
         if not self.request.orders.record:
             return self.final is not None
-        return bool(self.measures.steps) and self.measures.moved is not False
+        steps = self.measures.steps or self.step_tables
+        return bool(steps) and self.measures.moved is not False
 
     def stdout(self, most: int) -> bytes:
         """Return the first ``most`` bytes that the program has written to its standard output."""

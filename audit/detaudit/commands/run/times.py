@@ -240,7 +240,9 @@ def is_duration(before: str, after: str) -> bool:
     rate does.
     """
     clocks = list(zip(_CLOCK.finditer(before), _CLOCK.finditer(after), strict=False))
-    if clocks and all(_grows(_seconds(a), _seconds(b), 1.0) for a, b in clocks):
+    if clocks and all(
+        _grows(_seconds(a), _seconds(b), _last(a[3] + (a[4] or ""))) for a, b in clocks
+    ):
         return _CLOCK.sub("", before) == _CLOCK.sub("", after)
     numbers = _numbers(before, after)
     lasts = zip(

@@ -1,0 +1,174 @@
+"""What a program has printed and saved: read by content, compared value by value."""
+
+import gzip
+import io
+import json
+import pickle
+import sqlite3
+import zipfile
+
+import numpy as np
+import pytest
+from detaudit.core import contents
+from detaudit.core.contents import Place
+from detaudit_probes.contents import formats
+from detaudit_probes.protocol import PRINTED, Contents
+
+
+def read(path, name=None):
+    found = formats.read(name or path.name, str(path))
+    assert found is not None
+    return found
+
+
+def saved(folder, name, value):
+    """A file of this name that contains ``value``, a number, and the time of its making."""
+    path = folder / name
+    array = np.array([0.5, value])
+    if name.endswith(".npy"):
+        np.save(path, array)
+    elif name.endswith(".npz"):
+        np.savez(path, w=array, b=np.zeros(2))
+    elif name.endswith(".h5"):
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(path, "w") as file:
+            file["layer/w"] = array
+            file.attrs["kind"] = "dense"
+    elif name.endswith(".keras"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", json.dumps({"rate": value}))
+    elif name.endswith(".pt"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a/data.pkl", pickle.dumps({"w": "storage 0"}, 2))
+            archive.writestr("a/data/0", array.tobytes())
+    elif name.endswith(".safetensors"):
+        header = {"w": {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]}}
+        text = json.dumps(header).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + array.tobytes())
+    elif name.endswith(".csv"):
+        path.write_text(f"epoch,loss\n1,0.5\n2,{value}\n")
+    elif name.endswith(".json"):
+        path.write_text(json.dumps({"runs": [{"loss": value}], "name": "x"}))
+    elif name.endswith(".jsonl"):
+        path.write_text('{"loss": 0.5}\n' + json.dumps({"loss": value}) + "\n")
+    elif name.endswith(".gz"):
+        path.write_bytes(gzip.compress(json.dumps({"loss": value}).encode()))
+    elif name.endswith(".db"):
+        path.unlink(missing_ok=True)
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE runs (loss REAL, kind TEXT)")
+            database.execute("INSERT INTO runs VALUES (?, 'x')", (value,))
+        database.close()
+    elif name.endswith(".pkl"):
+        path.write_bytes(pickle.dumps({"loss": value, "w": [1, 2]}))
+    elif name.endswith(".txt"):
+        path.write_text(f"loss\n{value} at the end\n")
+    else:
+        path.write_bytes(bytes([0, 255, int(2 * value)]))
+    return path
+
+
+#: Each format, and the place of the number in it.
+PLACES = {
+    "a.npy": "",
+    "a.npz": "w",
+    "a.h5": "layer/w",
+    "a.keras": "config.json, rate",
+    "a.pt": "a/data/0",
+    "a.safetensors": "w",
+    "a.csv": "row 2, loss",
+    "a.json": "runs[0].loss",
+    "a.jsonl": "line 2.loss",
+    "a.json.gz": "loss",
+    "a.db": "runs, row 1, loss",
+    "a.pkl": "value 8",
+}
+
+
+@pytest.mark.parametrize("name", [*PLACES, "a.txt", "a.bin"])
+def test_a_file_is_compared_by_its_values_whatever_its_name(tmp_path, name):
+    called = name if name.endswith(".csv") else "results"  # nothing in a table says what it is
+    one, same, other = (
+        Contents((read(saved(tmp_path, name, value), called),)) for value in (1.5, 1.5, 2.5)
+    )
+    assert not list(contents.differing(one, same, trained=False))
+    ((place, a, b),) = contents.differing(one, other, trained=False)
+    assert a and b and a.text != b.text and a.kind == b.kind
+    if name in PLACES:
+        assert place.place == PLACES[name]
+        assert [found for found, _, _ in contents.differing(one, other, trained=True)] == [place]
+    else:  # text, and what is not known, decide only where no step was observed
+        assert not list(contents.differing(one, other, trained=True))
+
+
+def test_a_format_that_cannot_be_read_is_compared_by_its_bytes(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"PK\x03\x04 and nothing else")
+    found = read(path)
+    assert (found.format, len(found.leaves)) == ("bytes", 1) and "BadZipFile" in found.unread
+    assert formats.read("gone", str(tmp_path / "gone")) is None
+
+
+def test_nothing_is_unpickled(tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "made"), "w"))
+
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps(Harmful()))
+    assert any(leaf.text == str(tmp_path / "made") for leaf in read(path).leaves)
+    assert not (tmp_path / "made").exists()
+
+
+def test_of_many_values_the_first_are_kept_and_all_count(tmp_path):
+    texts = []
+    for last in ("1", "2"):
+        path = tmp_path / "a.csv"
+        path.write_text("loss\n" + "0.5\n" * 9000 + last + "\n")
+        texts.append(Contents((read(path),)))
+    assert len(texts[0].files[0].leaves) < 6000
+    ((place, _, _),) = contents.differing(*texts, trained=True)
+    assert place.place.startswith("after the first")
+
+
+def printed(tmp_path, text, name=PRINTED):
+    path = tmp_path / "out"
+    path.write_bytes(text.encode())
+    return Contents((read(path, name),))
+
+
+def test_a_line_is_compared_word_by_word_as_a_terminal_shows_it(tmp_path):
+    one = printed(tmp_path, "1/9 slow\r9/9 loss 0.5 (12 ms)\n{\n")
+    other = printed(tmp_path, "2/9\r9/9 loss 0.6 (13 ms)\n{\n")
+    found = [place for place, _, _ in contents.differing(one, other, trained=False)]
+    assert found == [Place(PRINTED, "line 1", 2), Place(PRINTED, "line 1", 3)]
+    left = contents.differing(one, other, False, {Place(PRINTED, "line 1", 3)})
+    assert [place.word for place, _, _ in left] == [2]
+    assert not list(contents.differing(one, other, trained=True))
+
+
+def test_another_number_of_words_or_lines_differs(tmp_path):
+    one, other = printed(tmp_path, "a b\nc\n"), printed(tmp_path, "a b c\n")
+    found = [(place.place, place.word) for place, _, _ in contents.differing(one, other, False)]
+    assert found == [("line 1", None), ("line 2", None)]
+
+
+def test_files_with_a_time_in_their_names_are_paired(tmp_path):
+    one = printed(tmp_path, "[1]", "run-1.json")
+    same, other = printed(tmp_path, "[1]", "run-2.json"), printed(tmp_path, "[2]", "run-2.json")
+    assert not list(contents.differing(one, same, trained=True))
+    ((place, _, _),) = contents.differing(one, other, trained=True)
+    assert contents.readable(place) == "run-1.json, [0]"
+    ((place, a, b),) = contents.differing(one, Contents(()), trained=True)
+    assert a and b is None
+
+
+def test_a_file_inside_an_archive_is_read_like_one_outside(tmp_path):
+    inner = io.BytesIO()
+    np.save(inner, np.arange(3))
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("deep/w.npy", inner.getvalue())
+        archive.writestr("notes.txt", "one\n")
+    kinds = {leaf.place: leaf.kind for leaf in read(path).leaves}
+    assert kinds == {"deep/w": "array", "notes.txt, line 1": "text"}
