@@ -36,7 +36,16 @@ def audited(folder, text, *options):
     """The report of ``detaudit run`` on a script with this text."""
     script, saved = folder / "train.py", folder.parent / f"{folder.name}.json"
     script.write_text(text)
-    command = [sys.executable, "-m", "detaudit", "run", "--quiet", "--no-cost", "--json", str(saved)]
+    command = [
+        sys.executable,
+        "-m",
+        "detaudit",
+        "run",
+        "--quiet",
+        "--no-cost",
+        "--json",
+        str(saved),
+    ]
     subprocess.run([*command, *options, str(script)], cwd=folder, capture_output=True)
     return json.loads(saved.read_text(encoding="utf-8"))
 

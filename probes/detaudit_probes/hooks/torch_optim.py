@@ -38,9 +38,7 @@ def record(session: Any, recorder: Any) -> None:
     optimizer.register_optimizer_step_post_hook(hooks.after)
     if recorder.recorded:
         session.wrap(torch.Tensor, "backward", hooks.losing)
-        session.wrap(
-            torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", hooks.loading
-        )
+        session.wrap(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", hooks.loading)
 
 
 class _Hooks:

@@ -33,14 +33,20 @@ def prepare(session: Any, recorder: Any) -> None:
     """Start when JAX is imported: a script may take ``jit`` from it before it imports Keras."""
     import jax
 
+    from detaudit_probes.hooks.jax_steps import PlainJaxHooks
+
+    plain = PlainJaxHooks(session, recorder)
+    plain.prepare()
+
     def once_followed(make: Callable[[JaxHooks, Any], Any], original: Any) -> Any:
         made: List[Any] = []
 
         def function(*arguments: Any, **named: Any) -> Any:
             if not made:
-                made.extend(
-                    make(one, original) for one in recorder.following if isinstance(one, JaxHooks)
-                )
+                of_keras = [one for one in recorder.following if isinstance(one, JaxHooks)]
+                made.extend(make(one, original) for one in of_keras)
+            if not made and not recorder.followed:
+                return make(plain, original)(*arguments, **named)
             return (made[0] if made else original)(*arguments, **named)
 
         return function
@@ -70,6 +76,8 @@ def _caller() -> str:
 
 
 class JaxHooks(PlainHooks):
+    gradients = 0  # that functions have taken, if that is observed
+
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.applications = 0  # applications of optimizers while functions were traced
@@ -126,6 +134,14 @@ class JaxHooks(PlainHooks):
                 return True
             function = getattr(function, "__wrapped__", None)
         return False
+
+    def guessed(
+        self, function: Any, gradients: int, arguments: Any, named: Any, result: Any
+    ) -> List[str]:
+        """Return the names of a traced function's results if it is a step although it applied no
+        optimizer of Keras: none is.
+        """
+        return []
 
     def looks(self) -> bool:
         """Whether calls may be steps now."""

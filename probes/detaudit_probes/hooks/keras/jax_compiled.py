@@ -57,12 +57,12 @@ class Followed:
         def followed(*arguments: Any, **named: Any) -> Any:
             import jax
 
-            before = hooks.applications
+            before, gradients = hooks.applications, hooks.gradients
             result = function(*arguments, **named)
             self.last = (
                 [hooks.names.get(one, "") for one in jax.tree.leaves(result)]
                 if hooks.applications > before
-                else []
+                else hooks.guessed(function, gradients, arguments, named, result)
             )
             call = _signature(arguments, named)
             if call is not None:
