@@ -1,5 +1,5 @@
-"""Plain JAX: steps with Optax and steps written by hand are observed, and nothing is added to what is
-computed.
+"""Plain JAX: steps with Optax and steps written by hand are observed, and nothing is added to what
+is computed.
 
 Tried where JAX is installed beside the tests, or in the interpreter that ``_DETAUDIT_JAX_PYTHON``
 names.

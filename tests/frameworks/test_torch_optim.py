@@ -1,8 +1,8 @@
 """Plain PyTorch: the steps of ``torch.optim`` are observed, whoever wrote the loop, and nothing is
 added to what is computed.
 
-Tried where Torch is installed beside the tests, or in the interpreter that ``_DETAUDIT_TORCH_PYTHON``
-names.
+Tried where Torch is installed beside the tests, or in the interpreter that
+``_DETAUDIT_TORCH_PYTHON`` names.
 """
 
 import json

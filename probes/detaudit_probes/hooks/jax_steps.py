@@ -9,12 +9,48 @@ Keras on JAX (:mod:`detaudit_probes.hooks.keras.jax`).
 import functools
 import inspect
 import sys
-from typing import Any, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from detaudit_probes import backends
-from detaudit_probes.hooks.keras.jax import JaxHooks
+from detaudit_probes.hooks.keras.jax import LOOPS, JaxHooks
 from detaudit_probes.hooks.keras.jax_compiled import FOLLOWED, ByIdentity, is_array
 from detaudit_probes.hooks.keras.jax_or_torch import Leaf, traced
+
+
+def prepare(session: Any, recorder: Any) -> None:
+    """Start when JAX is imported: a script may take ``jit`` from it before it imports Keras."""
+    import jax
+
+    plain = PlainJaxHooks(session, recorder)
+    plain.prepare()
+
+    def once_followed(make: Callable[[JaxHooks, Any], Any], original: Any) -> Any:
+        made: List[Any] = []
+
+        def function(*arguments: Any, **named: Any) -> Any:
+            if not made:
+                of_keras = [one for one in recorder.following if isinstance(one, JaxHooks)]
+                made.extend(make(one, original) for one in of_keras)
+            if not made and not recorder.followed:
+                return make(plain, original)(*arguments, **named)
+            return (made[0] if made else original)(*arguments, **named)
+
+        return function
+
+    session.wrap(jax, "jit", functools.partial(once_followed, JaxHooks.jitting))
+    session.wrap(
+        jax,
+        "pmap",
+        functools.partial(once_followed, functools.partial(JaxHooks.jitting, maps=True)),
+    )
+    for name, (place, keyword) in LOOPS.items():
+        session.wrap(
+            jax.lax,
+            name,
+            functools.partial(
+                once_followed, functools.partial(JaxHooks.looping, place=place, keyword=keyword)
+            ),
+        )
 
 
 class PlainJaxHooks(JaxHooks):

@@ -81,8 +81,7 @@ def _leave_number(folder: str) -> None:
 
 
 def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.hooks import files, random_states, saves, seeds, torch_optim
-    from detaudit_probes.hooks.keras import jax
+    from detaudit_probes.hooks import files, jax_steps, random_states, saves, seeds, torch_optim
     from detaudit_probes.hooks.recorder import Recorder
 
     request = session.request
@@ -118,7 +117,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     saves.record(session, recorder)
     session.points.call(recorder.passed.append)
     if recorder.counting:
-        session.after_import("jax", functools.partial(jax.prepare, session, recorder))
+        session.after_import("jax", functools.partial(jax_steps.prepare, session, recorder))
     session.after_import("torch", lambda: torch_optim.record(session, recorder))
     for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))

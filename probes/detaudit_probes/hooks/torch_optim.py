@@ -1,6 +1,6 @@
 """Observing the steps of PyTorch: every optimizer of ``torch.optim`` calls two global hooks around
-its ``step``, whoever wrote the loop (Lightning, Hugging Face's Trainer and Accelerate on one process
-among them). A step that a ``GradScaler`` skips is none.
+its ``step``, whoever wrote the loop (Lightning, Hugging Face's Trainer and Accelerate on one
+process among them). A step that a ``GradScaler`` skips is none.
 
 Nothing is added to what is computed. Parameters are named as ``named_parameters`` of the outermost
 module names them. The batch are the tensors that the outermost module gets, unless the script uses

@@ -29,44 +29,6 @@ OPTIMIZER = "optimizer/"
 LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
 
 
-def prepare(session: Any, recorder: Any) -> None:
-    """Start when JAX is imported: a script may take ``jit`` from it before it imports Keras."""
-    import jax
-
-    from detaudit_probes.hooks.jax_steps import PlainJaxHooks
-
-    plain = PlainJaxHooks(session, recorder)
-    plain.prepare()
-
-    def once_followed(make: Callable[[JaxHooks, Any], Any], original: Any) -> Any:
-        made: List[Any] = []
-
-        def function(*arguments: Any, **named: Any) -> Any:
-            if not made:
-                of_keras = [one for one in recorder.following if isinstance(one, JaxHooks)]
-                made.extend(make(one, original) for one in of_keras)
-            if not made and not recorder.followed:
-                return make(plain, original)(*arguments, **named)
-            return (made[0] if made else original)(*arguments, **named)
-
-        return function
-
-    session.wrap(jax, "jit", functools.partial(once_followed, JaxHooks.jitting))
-    session.wrap(
-        jax,
-        "pmap",
-        functools.partial(once_followed, functools.partial(JaxHooks.jitting, maps=True)),
-    )
-    for name, (place, keyword) in LOOPS.items():
-        session.wrap(
-            jax.lax,
-            name,
-            functools.partial(
-                once_followed, functools.partial(JaxHooks.looping, place=place, keyword=keyword)
-            ),
-        )
-
-
 def _caller() -> str:
     """Return the file of the innermost code outside of this module."""
     frame: Any = sys._getframe(1)
