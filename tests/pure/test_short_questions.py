@@ -5,6 +5,7 @@ import itertools
 import pytest
 from detaudit.commands.run import cut
 from detaudit.commands.run.forks import Forks
+from detaudit.commands.run.repeat import counted
 from detaudit.core.condition import Condition, pair
 from detaudit.core.events import Expected, Notice
 from detaudit.core.outcome import Outcome
@@ -236,6 +237,14 @@ def test_trials_end_at_twice_the_latest_first_divergence(bench_of, first, second
     assert cut.behind(done) == steps
 
 
+def test_runs_of_unequal_length_are_compared_whole(bench_of):
+    """Runs that end after a given time: ended early, both make as many steps."""
+    bench = bench_of(lambda trial: Losses((0.5,) * (3 if trial.draw else STEPS)))
+    condition = Condition("tensorflow", "auto", "train.py", 1)
+    done = [bench.answer(trial) for trial in pair(condition, 0)]
+    assert counted(done).divergence.kind == "missing" and cut.behind(done) is None
+
+
 def test_a_run_that_fails_is_compared_whole(bench_of):
     draw = draws()
     bench = bench_of(
@@ -323,9 +332,10 @@ def test_forked_runs_that_always_differ_do_not_end_the_search(world):
         fixed = "python-random" in trial.condition.pins or trial.condition.orders.version
         return losses() if fixed and not trial.condition.orders.forked else losses((0, draw()))
 
-    audit, _, _ = world(behave=behave, forks=forks)
+    audit, bench, _ = world(behave=behave, forks=forks)
     assert causes(audit) == {"python-random": True} and audit.fix.verified
     assert "found no cause in its forked runs" in forks.note()
+    assert len(forked(bench)) <= 4  # with all pins, that is seen at once
 
 
 def test_a_source_through_which_only_forked_runs_differ_is_not_named(world):

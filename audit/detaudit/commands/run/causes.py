@@ -93,10 +93,12 @@ class Finder:
         while self._rounds < ROUNDS and self.case.runs() < MOST_RUNS:
             self._rounds += 1
             forked = self.case.forks.usable
-            needed = yield from smallest(self._matches, (yield from self._start()))
-            if forked and needed == self.pins:  # so no forked run has matched
+            start = yield from self._start()
+            # Fresh runs match with all pins: if forked runs do not, a pin acts before the fork
+            if forked and start == self.pins and not (yield from self._matches(start)):
                 self._begin_anew()
                 continue
+            needed = yield from smallest(self._matches, start)
             found = Found(needed, (yield from self._shown(needed)))
             if forked and (found.causes is None or found.doubtful):
                 self._begin_anew()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from detaudit.commands.run.origin import place
-from detaudit.commands.run.repeat import differing_pairs
+from detaudit.commands.run.repeat import differing_pairs, one_is_longer
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Trace
@@ -23,13 +23,14 @@ AT_ONCE = ("data", "init")
 
 def behind(done: Sequence[Finished]) -> int | None:
     """Return the number of steps after which trials end, so that they show the first divergence of
-    every pair of ``done`` that differs. None: only whole runs do; at least one of ``done`` is one.
+    every pair of ``done`` that differs. None: only whole runs do, as if one run makes more steps
+    than the other; at least one of ``done`` is whole.
     """
     total = max((one.trace.measures.steps for one in done if one.trace is not None), default=0)
     needed = 0
     for divergence, left, right in differing_pairs(done):
         shown = _shown(divergence, left.trace, right.trace)
-        if shown is None:
+        if shown is None or one_is_longer(left, right):
             return None
         needed = max(needed, shown if divergence.stage in AT_ONCE else MARGIN * shown)
     return needed if 0 < needed < total else None

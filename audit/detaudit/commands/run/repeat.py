@@ -83,13 +83,13 @@ def counted(done: Sequence[Finished], comparing: Comparing = compare_runs) -> Re
         elif isinstance(compared, Divergence):
             differing += 1
             if divergence is None:
-                divergence, cut = compared, _cut_short(left, right)
+                divergence, cut = compared, one_is_longer(left, right)
         else:
             matching += 1
     return Repeats(len(done), matching, differing, divergence, problem, cut)
 
 
-def _cut_short(left: Finished, right: Finished) -> bool:
+def one_is_longer(left: Finished, right: Finished) -> bool:
     """Whether the first training that is not equal made more steps in one run than in the other,
     and matched in all others.
     """
