@@ -3,12 +3,16 @@
 
 Resumable: what is in the file is not run again. A case is right if the named causes are exactly the
 planted ones; a line is right if one of the call sites is among the lines that a user would accept.
-``--table`` prints the file's contents as a table for docs/explanation/corpus.md.
+``--table`` prints the file's contents as a table for docs/explanation/corpus.md. A case that needs
+Torch or JAX is audited with the interpreter that ``_DETAUDIT_TORCH_PYTHON`` or
+``_DETAUDIT_JAX_PYTHON`` names, and left out without it.
 """
 
 import argparse
 import hashlib
+import importlib.util
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -18,7 +22,8 @@ from detaudit.report import write
 from detaudit.report.build import run as build_run
 
 CORPUS = Path(__file__).parents[1] / "corpus"
-GROUPS = ("frozen", "causes", "clean")
+OF_KERAS = ("frozen", "causes", "clean")
+GROUPS = (*OF_KERAS, "any")
 
 
 def main() -> int:
@@ -36,6 +41,9 @@ def main() -> int:
         if case in {one["case"] for one in done} or (
             options.only and case.partition("/")[2] not in options.only
         ):
+            continue
+        if interpreter(load(case)) is None:
+            print(f"left out  {case}: no {load(case)['needs']}", flush=True)
             continue
         found = scored(case)
         keep(options.out, found)
@@ -80,12 +88,21 @@ def load(case: str) -> dict:
     return json.loads((CORPUS / case / "case.json").read_text(encoding="utf-8"))
 
 
+def interpreter(planted: dict) -> str | None:
+    """The one that a case is audited with; None if it needs another one that is not named."""
+    needs = planted.get("needs")
+    named = os.environ.get(f"_DETAUDIT_{needs.upper()}_PYTHON") if needs else None
+    if not needs or importlib.util.find_spec(needs) is not None:
+        return named or sys.executable
+    return named
+
+
 def audit(folder: Path, planted: dict, **choices: object) -> dict:
     """The report of the script in ``folder``, as ``detaudit run`` writes it, no pin timed."""
     target = planted["module"] or "train.py"
     found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), folder)
     done = session.run(
-        found, session.Options(sys.executable, cost=False, **choices), lambda event: None
+        found, session.Options(interpreter(planted), cost=False, **choices), lambda event: None
     )
     return json.loads(write.to_json(build_run.document(done)))
 

@@ -224,7 +224,7 @@ def main() -> int:
         cases = (
             []
             if options.kills or options.signals
-            else corpus.cases(options.groups or corpus.GROUPS)
+            else corpus.cases(options.groups or corpus.OF_KERAS)
         )
         for case in cases:
             if (case, kind, options.whole) in present or (

@@ -27,7 +27,7 @@ def test_there_are_many_and_each_has_a_name_of_its_own():
 
 
 def test_every_clean_script_has_a_place_and_there_are_no_others():
-    clean = {case for case in corpus.cases(corpus.GROUPS) if not corpus.load(case)["causes"]}
+    clean = {case for case in corpus.cases(corpus.OF_KERAS) if not corpus.load(case)["causes"]}
     assert {place.script for place in PLACES} == clean
     assert len(PLACES) == len({place.script for place in PLACES})
 
