@@ -4,13 +4,14 @@ import gzip
 import io
 import json
 import pickle
+import re
 import sqlite3
 import zipfile
 
 import numpy as np
 import pytest
 from detaudit.core import contents
-from detaudit.core.contents import Place
+from detaudit.core.contents import Ignored, Place
 from detaudit_probes.contents import formats
 from detaudit_probes.protocol import PRINTED, Contents
 
@@ -74,14 +75,14 @@ PLACES = {
     "a.npz": "w",
     "a.h5": "layer/w",
     "a.keras": "config.json, rate",
-    "a.pt": "a/data/0",
+    "a.pt": "data/0",
     "a.safetensors": "w",
     "a.csv": "row 2, loss",
     "a.json": "runs[0].loss",
     "a.jsonl": "line 2.loss",
     "a.json.gz": "loss",
     "a.db": "runs, row 1, loss",
-    "a.pkl": "value 8",
+    "a.pkl": "value 4",
 }
 
 
@@ -120,13 +121,41 @@ def test_nothing_is_unpickled(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+def test_several_pickles_and_repeated_objects_count(tmp_path):
+    def dumped(*values):
+        path = tmp_path / "a.pkl"
+        path.write_bytes(b"".join(map(pickle.dumps, values)))
+        return Contents((read(path),))
+
+    def differ(one, other):
+        return any(contents.differing(dumped(*one), dumped(*other), trained=False))
+
+    cat, dog = "cat" * 9, "dog" * 9
+    assert differ(([1], [2]), ([1], [3]))
+    assert differ([[cat, dog, cat, cat]], [[cat, dog, dog, dog]])
+    assert not differ([[cat, dog, cat]], [[cat, dog, cat]])
+
+
+def test_values_at_one_place_and_empty_containers_count(tmp_path):
+    def saved(name, text):
+        (tmp_path / name).write_text(text)
+        return Contents((read(tmp_path / name),))
+
+    for name, one, other in (
+        ("a.csv", "loss,loss\n1,2\n", "loss,loss\n3,2\n"),
+        ("a.json", '{"a.b": 1, "a": {"b": 2}}', '{"a.b": 3, "a": {"b": 2}}'),
+        ("a.json", '{"a": [[], []]}', '{"a": []}'),
+    ):
+        assert any(contents.differing(saved(name, one), saved(name, other), trained=False))
+
+
 def test_of_many_values_the_first_are_kept_and_all_count(tmp_path):
     texts = []
     for last in ("1", "2"):
         path = tmp_path / "a.csv"
-        path.write_text("loss\n" + "0.5\n" * 9000 + last + "\n")
+        path.write_text("loss\n" + "0.5\n" * 60000 + last + "\n")
         texts.append(Contents((read(path),)))
-    assert len(texts[0].files[0].leaves) < 6000
+    assert len(texts[0].files[0].leaves) < 51000
     ((place, _, _),) = contents.differing(*texts, trained=True)
     assert place.place.startswith("after the first")
 
@@ -142,8 +171,16 @@ def test_a_line_is_compared_word_by_word_as_a_terminal_shows_it(tmp_path):
     other = printed(tmp_path, "2/9\r9/9 loss 0.6 (13 ms)\n{\n")
     found = [place for place, _, _ in contents.differing(one, other, trained=False)]
     assert found == [Place(PRINTED, "line 1", 2), Place(PRINTED, "line 1", 3)]
-    left = contents.differing(one, other, False, {Place(PRINTED, "line 1", 3)})
+    ignored = {Place(PRINTED, "line #", 3): Ignored(re.compile(r"\d+"), ("loss", "ms"))}
+    ignored = {place._replace(place="line 1"): one for place, one in ignored.items()}
+    left = contents.differing(one, other, False, ignored)
     assert [place.word for place, _, _ in left] == [2]
+    # Another line stands there: its numbers count
+    elsewhere = printed(tmp_path, "9/9 gain 0.5 (12 ms)\n{\n")
+    unlike = contents.differing(
+        elsewhere, printed(tmp_path, "9/9 gain 0.5 (9 ms)\n{\n"), False, ignored
+    )
+    assert [place.word for place, _, _ in unlike] == [3]
     assert not list(contents.differing(one, other, trained=True))
 
 

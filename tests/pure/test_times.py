@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from detaudit.commands.run.times import LATER, SLOWER, is_duration, is_id, is_stamp
+from detaudit.commands.run.times import LATER, SLOWER, as_duration, as_id, as_stamp, is_stamp
 
 BEGAN = 1500000000.25
 
@@ -50,12 +50,20 @@ def test_the_name_of_a_month_or_a_day_is_part_of_a_date():
         ("cat", "dog"),
         ("1e-05", "2e-05"),
         ("nan", "0.5"),
+        ("0.9333333333333333", "0.9666666666666667"),
+        ("33.33333333", "66.66666667"),
+        ("1000", "1"),
+        ("0.0", "50.0"),
+        ("1", "1400"),
+        ("mark", "decay"),
+        ("monkey", "sunny"),
+        ("cafe", "abab"),
     ],
 )
 def test_a_result_that_depends_on_the_clock_is_none(before, after):
     """As those are that are computed from a seed from the clock."""
-    assert not is_stamp(before, after) and not is_duration(before, after)
-    assert not is_id(before, after)
+    assert not is_stamp(before, after) and not as_duration(before, after)
+    assert not as_id(before, after)
 
 
 @pytest.mark.parametrize(
@@ -70,17 +78,26 @@ def test_a_result_that_depends_on_the_clock_is_none(before, after):
     ],
 )
 def test_a_duration_grows_with_the_ticks(written):
-    assert is_duration(written(0.03), written(0.03 * SLOWER))
-    assert not is_duration(written(0.03), written(0.05))
+    assert as_duration(written(0.03), written(0.03 * SLOWER))
+    assert not as_duration(written(0.03), written(0.05))
 
 
 def test_a_rounded_duration_is_one_and_a_count_is_none():
-    assert is_duration("0.0", "20.0") and is_duration("1 s", "1000 s")
-    assert not is_duration("0", "7") and not is_duration("0.0", "0.5")
+    assert as_duration("0.0", "20.0", "s") and as_duration("1", "1000", "results.json, seconds")
+    assert as_duration("0.0s", "20.0s")
+    assert not as_duration("0", "7", "s") and not as_duration("0.0", "0.5", "s")
+    assert not as_duration("0.0", "20.0", "accuracy")
+
+
+def test_of_a_word_that_contains_a_time_the_rest_counts():
+    before, after = (clock(at, "model_0.91_%Y%m%d-%H%M%S.pt") for at in (BEGAN, BEGAN + LATER))
+    pattern = as_stamp(before, after).pattern
+    assert pattern.sub("", before) == pattern.sub("", after) == "model_0.91_.pt"
+    assert pattern.sub("", before.replace("0.91", "0.87")) != pattern.sub("", after)
 
 
 def test_an_id_consists_of_the_entropy_that_was_given():
     pinned = "5a3f9c21-7b1e-4c2d-8f3a-0d6e4b1c2a99"
-    assert is_id(pinned, "abababab-abab-4bab-abab-abababababab")
-    assert not is_id(pinned, "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff")
-    assert not is_id("0.25", "0.25252525")
+    assert as_id(pinned, "abababab-abab-4bab-abab-abababababab")
+    assert not as_id(pinned, "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff")
+    assert not as_id("0.25", "0.25252525")

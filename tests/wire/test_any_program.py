@@ -81,4 +81,4 @@ def test_a_result_that_depends_on_a_time_or_an_id_remains_one(tmp_path, seed, so
 def test_a_program_that_shows_nothing_is_not_decided(tmp_path):
     report = audited(tmp_path, "x = 1\n", "--no-search")
     assert (report["reproducible"], report["exit_code"]) == (None, 3)
-    assert "neither printed nor saved anything" in report["reason"]
+    assert "nor saved anything in its folder" in report["reason"]

@@ -1,17 +1,25 @@
 """Compares what two runs have printed and saved, value by value."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from detaudit_probes.protocol import ARRAY, NUMBER, PRINTED, TEXT, Content, Contents, Leaf
 
 #: A word of a text: what stands between blanks, commas and brackets.
 WORD = re.compile(r"[^\s,;=|()\[\]<>{}\"']+")
-#: Formats whose numbers are results, whether or not training steps were observed. Other numbers are
-#: part of a text.
+#: Formats that decide nothing if training steps were observed.
 _TEXTS = ("plain_text",)
-_LEFT_OUT = "#"
+#: The names of days and months, as they are printed in dates.
+DATE_WORDS = re.compile(
+    r"(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?"
+    r"|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?",
+    re.IGNORECASE,
+)
+_DIGITS = re.compile(r"\d")
+_CHANGING = re.compile(r"[0-9a-f]{8,}|\d+")  # in a file's name
 
 
 class Place(NamedTuple):
@@ -22,75 +30,149 @@ class Place(NamedTuple):
     word: int | None = None
 
 
+class Ignored(NamedTuple):
+    """A value that is no result: in the value, what ``pattern`` matches does not count. Of a word
+    of a text, the line's other words without digits must be ``others``, so that it is this line.
+    """
+
+    pattern: re.Pattern[str]
+    others: tuple[str, ...] = ()
+
+
+class Difference(NamedTuple):
+    """A place at which two runs differ, with both values; None: the run has none."""
+
+    place: Place
+    left: Leaf | None
+    right: Leaf | None
+
+
+IgnoredPlaces = Mapping[Place, Ignored]
+NOTHING_IGNORED: IgnoredPlaces = MappingProxyType({})
+
+
+def key(place: Place) -> Place:
+    """Return the place by which a value is ignored: the file's name may contain a time."""
+    return place._replace(file=_CHANGING.sub("#", place.file))
+
+
 def readable(place: Place) -> str:
     """Return a place as a reader would say it."""
     return ", ".join(filter(None, (place.file, place.place)))
 
 
 def differing(
-    left: Contents, right: Contents, trained: bool, beside: Collection[Place] = ()
-) -> Iterator[tuple[Place, Leaf | None, Leaf | None]]:
-    """Return the places at which two runs differ, with both values (None: the run has none).
+    left: Contents, right: Contents, trained: bool, ignored: IgnoredPlaces = NOTHING_IGNORED
+) -> Iterator[Difference]:
+    """Return the places at which two runs differ.
 
     If the runs ``trained`` in steps that were observed, only numbers and arrays in files count:
-    what is printed, and other text, decides nothing then. Places in ``beside`` are no results.
+    what is printed, and other text, decides nothing then.
     """
-    others = {one.name: one for one in right.files}
-    names = _partners([one.name for one in left.files], list(others))
-    mine = {one.name: one for one in left.files}
-    for name in [*mine, *(name for name in names.values() if name not in mine)]:
-        one = mine.get(name)
-        other = others.get(next((theirs for theirs, ours in names.items() if ours == name), name))
-        lefts, rights = _leaves(one, name, trained), _leaves(other, name, trained)
+    for one, other in _pairs(left.files, right.files):
+        name = (one or other or _NO_FILE).name
+        lefts, rights = _leaves(one, trained), _leaves(other, trained)
         for place in [*lefts, *(place for place in rights if place not in lefts)]:
             a, b = lefts.get(place), rights.get(place)
             if a != b:
-                yield from _unlike(name, place, a, b, beside)
+                yield from _unlike(Place(name, place), a, b, ignored)
 
 
 def judged(content: Content, trained: bool) -> bool:
     """Whether something in a file decides."""
-    return bool(_leaves(content, content.name, trained))
+    return bool(_leaves(content, trained))
 
 
 def count(contents: Contents, trained: bool) -> int:
     """Return how many values decide."""
-    return sum(len(_leaves(one, one.name, trained)) for one in contents.files)
+    return sum(len(_leaves(one, trained)) for one in contents.files)
 
 
 def words(text: str) -> list[str]:
     return WORD.findall(text)
 
 
-def _partners(lefts: Sequence[str], rights: Sequence[str]) -> dict[str, str]:
-    """Return the left name of each file on the right. Those without a counterpart are paired in
-    their order, if there are equally many: a name may contain a time.
+def without_digits(text: str) -> tuple[str, ...]:
+    """Return the words of a line that contain no digit and belong to no date: they say which line
+    it is.
     """
-    alone = [name for name in lefts if name not in rights]
-    unknown = [name for name in rights if name not in lefts]
-    same = {name: name for name in rights if name in lefts}
-    paired = dict(zip(unknown, alone, strict=True)) if len(alone) == len(unknown) else {}
-    return {**{name: name for name in unknown}, **same, **paired}
+    return tuple(
+        word for word in words(text) if not _DIGITS.search(word) and not DATE_WORDS.fullmatch(word)
+    )
 
 
-def _leaves(content: Content | None, name: str, trained: bool) -> dict[str, Leaf]:
-    if content is None or (trained and (name == PRINTED or content.format in _TEXTS)):
+_NO_FILE = Content("", "", ())
+
+
+def _pairs(
+    lefts: Sequence[Content], rights: Sequence[Content]
+) -> Iterator[tuple[Content | None, Content | None]]:
+    """Return the files of two runs that belong together: of one name; else of equal content; else,
+    if there are equally many others, in their order, because a name may contain a time.
+    """
+    of_name = {one.name: one for one in rights}
+    names = {one.name for one in lefts}
+    free = [one for one in rights if one.name not in names]
+    alone = []
+    for one in lefts:
+        if one.name in of_name:
+            yield one, of_name[one.name]
+            continue
+        same = next((other for other in free if other.leaves == one.leaves), None)
+        if same is None:
+            alone.append(one)
+        else:
+            free.remove(same)
+            yield one, same
+    if len(alone) == len(free):
+        yield from zip(alone, free, strict=True)
+    else:
+        yield from ((one, None) for one in alone)
+        yield from ((None, one) for one in free)
+
+
+def _leaves(content: Content | None, trained: bool) -> dict[str, Leaf]:
+    """Return the values that decide, by their places; a second one at a place gets a number."""
+    if content is None:
         return {}
-    kinds = (ARRAY, NUMBER)
-    return {leaf.place: leaf for leaf in content.leaves if not trained or leaf.kind in kinds}
+    if trained and (content.name == PRINTED or content.format in _TEXTS):
+        return {}
+    found: dict[str, Leaf] = {}
+    counts: dict[str, int] = {}
+    for leaf in content.leaves:
+        if trained and leaf.kind not in (ARRAY, NUMBER):
+            continue
+        counts[leaf.place] = number = counts.get(leaf.place, 0) + 1
+        found[leaf.place if number == 1 else f"{leaf.place} ({number})"] = leaf
+    return found
 
 
 def _unlike(
-    name: str, place: str, left: Leaf | None, right: Leaf | None, beside: Collection[Place]
-) -> Iterator[tuple[Place, Leaf | None, Leaf | None]]:
-    if left is None or right is None or not left.kind == right.kind == TEXT:
-        if Place(name, place) not in beside:
-            yield Place(name, place), left, right
+    place: Place, left: Leaf | None, right: Leaf | None, ignored: IgnoredPlaces
+) -> Iterator[Difference]:
+    if left is None or right is None:
+        yield Difference(place, left, right)
         return
     a, b = words(left.text), words(right.text)
-    if len(a) != len(b) or WORD.sub(_LEFT_OUT, left.text) != WORD.sub(_LEFT_OUT, right.text):
-        yield Place(name, place), left, right
+    if (
+        not left.kind == right.kind == TEXT
+        or len(a) != len(b)
+        or WORD.sub("", left.text) != WORD.sub("", right.text)
+    ):
+        if not _is_ignored(ignored.get(key(place)), left.text, right.text):
+            yield Difference(place, left, right)
         return
+    others = without_digits(left.text)
     for number, (one, other) in enumerate(zip(a, b, strict=True)):
-        if one != other and Place(name, place, number) not in beside:
-            yield Place(name, place, number), Leaf(place, TEXT, one), Leaf(place, TEXT, other)
+        at = place._replace(word=number)
+        found = ignored.get(key(at))
+        if found is not None and found.others and found.others != others:
+            found = None
+        if one != other and not _is_ignored(found, one, other):
+            yield Difference(at, left._replace(text=one), right._replace(text=other))
+
+
+def _is_ignored(ignored: Ignored | None, left: str, right: str) -> bool:
+    if ignored is None:
+        return False
+    return ignored.pattern.sub("", left) == ignored.pattern.sub("", right)

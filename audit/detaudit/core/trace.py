@@ -8,8 +8,8 @@ incomplete last row is ignored. No other module opens a trial's folder.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ import numpy as np
 from detaudit_probes import codec, protocol
 
 from detaudit.core import printed
-from detaudit.core.contents import Place
+from detaudit.core.contents import IgnoredPlaces
 from detaudit.core.files import read_json
 from detaudit.core.notes import StepReplays
 
@@ -121,7 +121,8 @@ class Table:
 @dataclass(frozen=True)
 class Trace:
     """The files that one trial has left in its ``folder``. ``document`` is its ``trace.json``.
-    ``beside`` are the places in files, and in what it printed, that are no results.
+    ``ignored`` are the values in files, and in what it printed, that are no results;
+    ``known_to_train`` says whether other runs of the program make training steps.
 
     The methods below ``digests`` read further files each time they are called; a missing file
     counts as empty.
@@ -130,7 +131,8 @@ class Trace:
     folder: Path
     document: dict[str, Any]
     tables: tuple[Table, ...]
-    beside: frozenset[Place] = frozenset()
+    ignored: IgnoredPlaces = field(default_factory=dict)
+    known_to_train: bool | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -204,19 +206,26 @@ class Trace:
 
     # Further files --------------------------------------------------------------------------------
 
-    @cached_property
+    @property
     def contents(self) -> protocol.Contents | None:
         """What the program has printed and saved; None if that was not read. Raises ProtocolError
         if the guest has sent something invalid.
         """
-        document = self.note(protocol.CONTENTS_FILE)
-        return None if document is None else codec.decode(protocol.Contents, document)
+        return _contents(self.folder)
+
+    @property
+    def unread(self) -> bool:
+        """Whether what the program has printed and saved should have been read, but could not."""
+        return self.contents is None and (self.folder / protocol.CONTENTS_REQUEST).exists()
 
     @property
     def trained(self) -> bool:
-        """Whether a training step was observed that changed a weight; in an unrecorded run, whether
-        there are weights at its end.
+        """Whether a training step was observed that changed a weight, in this run or in others of
+        the program; if nothing is known of these, of an unrecorded run, whether there are weights
+        at its end.
         """
+        if self.known_to_train is not None:
+            return self.known_to_train
         if not self.request.orders.record:
             return self.final is not None
         steps = self.measures.steps or self.step_tables
@@ -254,6 +263,16 @@ class Trace:
         """
         path = self.folder / name
         return read_json(path) if path.exists() else None
+
+
+@lru_cache(maxsize=32)
+def _decoded(path: Path, changed: int) -> protocol.Contents:
+    return codec.decode(protocol.Contents, read_json(path))
+
+
+def _contents(folder: Path) -> protocol.Contents | None:
+    path = folder / protocol.CONTENTS_FILE
+    return _decoded(path, path.stat().st_mtime_ns) if path.exists() else None
 
 
 def read(folder: Path) -> Trace | None:

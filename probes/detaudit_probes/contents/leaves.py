@@ -5,8 +5,8 @@ from typing import Any, Iterable, Iterator, List
 
 from detaudit_probes.protocol import ARRAY, BYTES, NUMBER, TEXT, Leaf
 
-MOST = 5000  # leaves of one file; the others become one
-LONGEST = 400  # characters of a text that are kept
+MOST_LEAVES = 50000  # of one file; the others become one
+LONGEST = 2000  # characters of a text that are kept
 BLOCK = 1 << 20
 
 
@@ -52,13 +52,13 @@ def bounded(leaves: Iterator[Leaf]) -> List[Leaf]:
     kept = []  # type: List[Leaf]
     rest = {}
     for leaf in leaves:
-        if len(kept) < MOST:
+        if len(kept) < MOST_LEAVES:
             kept.append(leaf)
         else:
             state = rest.setdefault(leaf.kind, hashlib.blake2b(digest_size=16))
             state.update(("%s\0%s\0" % (leaf.place, leaf.text)).encode("utf-8", "surrogateescape"))
     return kept + [
-        Leaf("after the first %d values" % MOST, kind, state.hexdigest())
+        Leaf("after the first %d values" % MOST_LEAVES, kind, state.hexdigest())
         for kind, state in sorted(rest.items())
     ]
 

@@ -262,8 +262,8 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
         return replace(blank, reason="no weight changed in any step, so nothing was trained")
     return replace(
         blank,
-        reason="nothing could be compared: no training step was observed, and the script neither printed nor "
-        "saved anything",
+        reason="nothing could be compared: no training step was observed, and the script neither printed anything to "
+        "standard output nor saved anything in its folder",
     )
 
 

@@ -8,6 +8,7 @@ from detaudit.core.divergence import (
     NOTHING,
     Comparison,
     Divergence,
+    Incomparable,
     Match,
     aligned,
     compare,
@@ -30,10 +31,12 @@ def compare_last(left: Trace, right: Trace) -> Comparison | None:
 
 
 def _with_outputs(compared: Comparison | None, left: Trace, right: Trace) -> Comparison | None:
-    if compared not in (None, NOTHING) and not isinstance(compared, Match):
+    """Return how the outputs compare, if the trainings match or nothing of them was observed."""
+    nothing = compared is None or compared == NOTHING
+    if not nothing and not isinstance(compared, Match):
         return compared
     outputs = compare_saved(left, right) or compare_outputs(left, right)
-    if isinstance(outputs, Divergence) or not isinstance(compared, Match):
+    if nothing or not isinstance(outputs, Match | None):
         return outputs or compared
     return compared
 
@@ -42,11 +45,13 @@ def compare_outputs(left: Trace, right: Trace) -> Comparison | None:
     """Compare what was saved and, if no training step was observed, what was printed. None if there
     is nothing of this.
     """
+    if left.unread or right.unread:
+        return Incomparable("what the script printed and saved could not be read")
     if left.contents is None or right.contents is None:
         return None
     trained = left.trained or right.trained
-    found = contents.differing(left.contents, right.contents, trained, left.beside | right.beside)
-    first = next(found, None)
+    ignored = {**left.ignored, **right.ignored}
+    first = next(contents.differing(left.contents, right.contents, trained, ignored), None)
     if first is not None:
         place, one, other = first
         kind = "missing" if one is None or other is None else "bits"

@@ -30,7 +30,13 @@ def outputs(done: Sequence[Finished]) -> tuple[Output, ...]:
     traces = [trace for one in done if (trace := one.completed_trace) is not None]
     if len(traces) < 2:
         return ()
-    return (*_saved(traces), *_beside(traces), *_names(traces), *_printed(traces))
+    return (
+        *_saved(traces),
+        *_beside(traces),
+        *_names(traces),
+        *_printed(traces),
+        *_not_judged(traces),
+    )
 
 
 def _saved(traces: Sequence[Trace]) -> list[Output]:
@@ -57,15 +63,26 @@ def _printed(traces: Sequence[Trace]) -> list[Output]:
     return [Output("printed", PRINTED, not unlike, min(lines, default=None))]
 
 
+def _not_judged(traces: Sequence[Trace]) -> list[Output]:
+    """Return the files that differ in nothing that decides, such as one whose format is not
+    known.
+    """
+    read = traces[0].contents
+    if read is None or not traces[0].trained:
+        return []
+    judged = {place.file for place in _differing(traces, True)} | {PRINTED}
+    unlike = sorted({place.file for place in _differing(traces, False)} - judged)
+    return [Output("other", name, False) for name in unlike]
+
+
 def _differing(traces: Sequence[Trace], trained: bool) -> Iterator[Place]:
     """Return the places at which the contents of the first run and of another one differ."""
     first = traces[0]
     for other in traces[1:]:
         if first.contents is not None and other.contents is not None:
-            for place, _, _ in contents.differing(
-                first.contents, other.contents, trained, first.beside | other.beside
-            ):
-                yield place
+            ignored = {**first.ignored, **other.ignored}
+            unlike = contents.differing(first.contents, other.contents, trained, ignored)
+            yield from (one.place for one in unlike)
 
 
 def _beside(traces: Sequence[Trace]) -> list[Output]:

@@ -6,17 +6,16 @@ import os
 import subprocess
 import time
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 
 import detaudit_probes
 from detaudit_probes import codec, protocol
 
 from detaudit.core.files import write_json
+from detaudit.execution.processes import die_with_parent, end_group
 
-MOST = 200  # files of one run that are read
 SECONDS = 600.0
-SAID = "reader"  # in a trial's folder: what the reading process has printed
+LOG = "reader"  # in a trial's folder: what the reading process has printed
 GUEST = Path(detaudit_probes.__file__).parent
 
 
@@ -26,18 +25,20 @@ class Reading:
     def __init__(
         self, python: str, environment: Mapping[str, str], folder: Path, files: Mapping[str, Path]
     ) -> None:
-        asked = [protocol.ToRead(name, str(path)) for name, path in islice(files.items(), MOST)]
+        asked = [protocol.ToRead(name, str(path)) for name, path in files.items()]
         request = codec.encode(protocol.ContentsRequest(tuple(asked)))
         write_json(folder / protocol.CONTENTS_REQUEST, request)
-        with open(folder / SAID, "wb") as said:
+        with open(folder / LOG, "wb") as log:
             self._process = subprocess.Popen(
                 [python, "-m", "detaudit_probes.contents", str(folder)],
                 # ``-m`` puts it first on the path, and the user's own may hold any module
                 cwd=folder,
                 env=_variables(environment),
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
         self._late = time.monotonic() + SECONDS
 
@@ -48,7 +49,7 @@ class Reading:
         return self._process.poll() is not None
 
     def kill(self) -> None:
-        self._process.kill()
+        end_group(self._process.pid)
         self._process.wait()
 
 

@@ -1,7 +1,7 @@
 """Tells results from the times and ids among what a program prints and saves, by an experiment.
 With everything pinned, the clock is moved: a stamp, or a process id, moves with it; a duration
 grows with its ticks. Then every answer of the operating system's entropy is one byte, repeated: an
-id shows it.
+id consists of that byte.
 
 Times and ids are no results, and are not compared from then on. A number that depends on the clock
 or on entropy in another way, such as a loss after a seed from the clock, remains a result.
@@ -24,7 +24,7 @@ from detaudit.commands.run.findings import Output, RunAudit
 from detaudit.commands.run.repeat import compare_runs
 from detaudit.core import contents
 from detaudit.core.condition import Condition, Trial, pair
-from detaudit.core.contents import Place
+from detaudit.core.contents import DATE_WORDS, Ignored, Place
 from detaudit.core.divergence import Divergence
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Experiment, Finished
@@ -35,23 +35,29 @@ SUMMER = 3600  # seconds by which local time may move in addition
 SLOWER = 1000  # times the length of a tick: no result changes like this
 SHORTEST = 10.0  # seconds of such a tick
 UNITS = (1, 1e3, 1e6, 1e9)  # of a number of seconds since 1970
-MOST = 3  # times that are reported
-
+MOST_REPORTED = 3  # times
 SHORTEST_ID, MOSTLY = 4, 0.8  # bytes, and the share of them that repeat
 
-_HEX = re.compile(r"[^0-9a-f]")
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+")
 _PART = re.compile(r"\d{1,2}|\d{4}")  # the day of a month, a year
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d\d):(\d\d)(\.\d+)?(?!\d)")
 _DATE = re.compile(r"(?<!\d)(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)(?!\d)")
 _STAMP = re.compile(r"(?<!\d)(\d{8})[-_T]?(\d{6})(?!\d)")
-_NAMES = re.compile(
-    r"(?:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\w*", re.I
+_ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4,})*", re.IGNORECASE)
+_ADDRESS = re.compile(r"0x[0-9a-f]{8,16}")  # "<object at 0x7f0a5c3b2d10>"
+#: A unit of time, or of a rate, as programs print it after a number, or as the next word.
+_UNIT = r"(?:[mµun]?s(?:ecs?)?|seconds?|minutes?|mins?|hours?|milliseconds?|m?s/\w+|us/\w+|\w+/s(?:ec)?)[.:]?"
+_DURATION = re.compile(rf"(?:{_NUMBER.pattern}){_UNIT}", re.IGNORECASE)
+_ONLY_UNIT = re.compile(_UNIT, re.IGNORECASE)
+_NAME_OF_TIME = re.compile(r"time|second|elapsed|duration|(?<![a-z])sec|_s(?![a-z])", re.IGNORECASE)
+#: What does not count in a value that contains a stamp, a duration, an id; in a path, all of it.
+_IN_STAMP = re.compile(
+    rf"{_STAMP.pattern}|{_CLOCK.pattern}|{_DATE.pattern}|\d{{9,}}(?:\.\d+)?|{DATE_WORDS.pattern}",
+    re.IGNORECASE,
 )
-#: A number of seconds or the like, as programs print it; in two words, the second is the unit.
-_UNIT = r"(?:[mµun]?s|secs?|seconds?|minutes?|mins?|hours?|h|milliseconds?|ms/\w+|s/\w+|us/\w+|it/s|\w+/s(?:ec)?)"
-_DURATION = re.compile(rf"(?:{_NUMBER.pattern}){_UNIT}[.:]?", re.I)
-_ONLY_UNIT = re.compile(rf"{_UNIT}[.:]?", re.I)
+_WHOLE = re.compile(r".+", re.DOTALL)
+
+IgnoredPlaces = dict[Place, Ignored]
 
 
 def set_aside(
@@ -65,8 +71,9 @@ def set_aside(
         wanted = next(inner)
         while True:
             found = yield wanted
+            found = {trial: times.judged_alike(run) for trial, run in found.items()}
             yield from times.learn(found)
-            wanted = inner.send({trial: times.without(run) for trial, run in found.items()})
+            wanted = inner.send({trial: times.drop(run) for trial, run in found.items()})
     except StopIteration as end:
         return times.reported(end.value)
 
@@ -74,25 +81,35 @@ def set_aside(
 class _Times:
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.places: frozenset[Place] | None = None  # None: not looked for yet
+        self.ignored: IgnoredPlaces | None = None  # None: not looked for yet
+        self._trained: bool | None = None  # whether the first recorded run trained
         self._first: dict[Condition, Finished] = {}
+
+    def judged_alike(self, run: Finished) -> Finished:
+        """Return the run, judged by what the first recorded run has: steps, or only its output."""
+        trace = run.completed_trace
+        if trace is None:
+            return run
+        if self._trained is None and run.trial.condition.orders.record:
+            self._trained = trace.trained
+        return replace(run, trace=replace(trace, known_to_train=self._trained))
 
     def learn(self, found: Mapping[Trial, Finished]) -> Experiment[None]:
         for trial, run in found.items():
             first = self._first.setdefault(trial.condition, run)
-            if self.places is None and first is not run and _differ_only_in_text(first, run):
+            if self.ignored is None and first is not run and _differ_only_in_text(first, run):
                 self.case.emit(Phase("Moving the clock, to tell results from times"))
-                self.places = yield from times_of(self.case, (first, run))
+                self.ignored = yield from times_of(self.case, (first, run))
 
-    def without(self, run: Finished) -> Finished:
+    def drop(self, run: Finished) -> Finished:
         """Return the run without the times in what it printed and saved."""
-        if not self.places or run.trace is None:
+        if not self.ignored or run.trace is None:
             return run
-        return replace(run, trace=replace(run.trace, beside=self.places))
+        return replace(run, trace=replace(run.trace, ignored=self.ignored))
 
     def reported(self, audit: RunAudit) -> RunAudit:
-        names = sorted({contents.readable(place) for place in self.places or ()})
-        times = tuple(Output("time", name, False) for name in names[:MOST])
+        names = sorted({contents.readable(place) for place in self.ignored or ()})
+        times = tuple(Output("time", name, False) for name in names[:MOST_REPORTED])
         return replace(audit, outputs=audit.outputs + times)
 
 
@@ -103,99 +120,150 @@ def _differ_only_in_text(left: Finished, right: Finished) -> bool:
     one, other = left.completed_trace, right.completed_trace
     if one is None or other is None or one.contents is None or other.contents is None:
         return False
-    trained = one.trained or other.trained
-    unlike = contents.differing(one.contents, other.contents, trained)
+    unlike = contents.differing(one.contents, other.contents, one.trained)
     written = any(a and b and a.kind in (NUMBER, TEXT) for _, a, b in unlike)
     compared = compare_runs(left, right) if written else None
     return isinstance(compared, Divergence) and compared.stage == "output"
 
 
-def times_of(case: Case, runs: Sequence[Finished]) -> Experiment[frozenset[Place]]:
-    """Return the places of times, which the runs with a moved clock show; none if a pinned run
-    fails, or the clock cannot be pinned.
+def times_of(case: Case, runs: Sequence[Finished]) -> Experiment[IgnoredPlaces]:
+    """Return the places of times and ids, which runs with a moved clock, and with repeated entropy,
+    show. A run that fails shows nothing; if one of the pinned pair does, none is known.
     """
-    clock = next((pin for pin in case.pins if case.known[pin].holds_time), None)
-    if clock is None:
-        return frozenset()
-    wanted = [pin for pin, known in case.known.items() if known.holds_time or known.holds_ids]
-    pins = [pin for pin in relevant(case, runs)[0] if pin in wanted or pin not in MAY_FAIL]
-    pinned, source = case.pinned(pins), case.of_pin(clock).id
-    later, slower = (
-        Trial(pinned.with_settings(own_setting(source, json.dumps(moved))), 0)
-        for moved in ((LATER, 1), (0, SLOWER))
-    )
-    trials = [*pair(pinned, 0), later, slower]
+    chosen = [pin for pin, known in case.known.items() if known.holds_time or known.holds_ids]
+    pins = [pin for pin in relevant(case, runs)[0] if pin in chosen or pin not in MAY_FAIL]
+    pinned = case.pinned(pins)
+    changed: dict[Trial, Callable[[str, str, str], Ignored | None]] = {}
     for pin in pins:
+        source = case.of_pin(pin).id
+        if case.known[pin].holds_time:
+            changed[_with(pinned, source, [LATER, 1])] = as_stamp
+            changed[_with(pinned, source, [0, SLOWER])] = as_duration
         if case.known[pin].holds_ids:
-            repeated = own_setting(case.of_pin(pin).id, "repeated")
-            trials.append(Trial(pinned.with_settings(repeated), 0))
-    found = yield trials
-    read = [
-        run.trace.contents
-        for run in (found[trial] for trial in trials)
-        if run.outcome.completed and run.trace is not None and run.trace.contents is not None
-    ]
-    if len(read) < len(trials):
-        return frozenset()
-    return frozenset({*_changed(*read), *_recognised(read[0])})
-
-
-def _changed(one: Contents, other: Contents, *changed: Contents) -> Iterator[Place]:
-    """Return the places that are equal in two pinned runs, and that change as times and ids do."""
+            changed[_with(pinned, source, "repeated")] = as_id
+    same = pair(pinned, 0)
+    found = yield [*same, *changed]
+    one, other = (_read(found[trial]) for trial in same)
+    if one is None or other is None:
+        return {}
     unsteady = {place for place, _, _ in contents.differing(one, other, False)}
-    for moved, is_one in zip(changed, (is_stamp, is_duration, is_id), strict=False):
-        steady = [
-            (place, a.text, b.text)
-            for place, a, b in contents.differing(one, moved, False)
-            if place not in unsteady and a and b
-        ]
-        named = {place[:2] for place, a, b in steady if _is_name(a) and _is_name(b)}
-        for place, a, b in steady:
-            # "Sun Jul 16 2017" is four words
-            in_date = place[:2] in named and _PART.fullmatch(a) and _PART.fullmatch(b)
-            if is_one(a, b) or (is_one is is_stamp and in_date):
-                yield place
+    ignored = dict(_recognised(one, unsteady))
+    for trial, kind in changed.items():
+        moved = _read(found[trial])
+        if moved is not None:
+            ignored.update(_changed(one, moved, unsteady, kind))
+    return ignored
 
 
-def _recognised(read: Contents) -> Iterator[Place]:
-    """Return the places, in texts, of numbers with a unit of time, and of temporary files.
-    Libraries in C print durations that no pin of the clock reaches.
+def _with(pinned: Condition, source: str, value: object) -> Trial:
+    return Trial(pinned.with_settings(own_setting(source, json.dumps(value))), 0)
+
+
+def _read(run: Finished) -> Contents | None:
+    trace = run.completed_trace
+    return trace.contents if trace is not None else None
+
+
+def _changed(
+    one: Contents,
+    moved: Contents,
+    unsteady: set[Place],
+    kind: Callable[[str, str, str], Ignored | None],
+) -> Iterator[tuple[Place, Ignored]]:
+    """Return the places that are equal in two pinned runs, and that change as this ``kind``."""
+    lines = {(file.name, leaf.place): leaf.text for file in one.files for leaf in file.leaves}
+    steady = [
+        (place, a.text, b.text)
+        for place, a, b in contents.differing(one, moved, False)
+        if place not in unsteady and a and b
+    ]
+    dated = {place[:2] for place, a, b in steady if _is_name(a) and _is_name(b)}
+    for place, a, b in steady:
+        line = lines.get(place[:2], "")
+        found = kind(a, b, _following(place, line))
+        # "Sun Jul 16 2017" is four words
+        if kind is as_stamp and place[:2] in dated and _PART.fullmatch(a) and _PART.fullmatch(b):
+            found = Ignored(_WHOLE)
+        if found is not None:
+            yield _known_by(place, line, found)
+
+
+def _known_by(place: Place, line: str, found: Ignored) -> tuple[Place, Ignored]:
+    others = contents.without_digits(line) if place.word is not None else ()
+    return contents.key(place), found._replace(others=others)
+
+
+def _following(place: Place, line: str) -> str:
+    """Return what may say that a value is a time: the next word, or the name of the value."""
+    if place.word is None:
+        return place.place
+    return "".join(contents.words(line)[place.word + 1 : place.word + 2])
+
+
+def _recognised(read: Contents, unsteady: set[Place]) -> Iterator[tuple[Place, Ignored]]:
+    """Return the places of temporary files, of addresses as Python prints them, and of numbers with
+    a unit of time that differ although everything is pinned: libraries in C print durations that no
+    pin of the clock reaches.
     """
     temporary = os.path.join(tempfile.gettempdir(), "")
     for file in read.files:
         for leaf in file.leaves:
             words = contents.words(leaf.text) if leaf.kind == TEXT else []
             for number, word in enumerate(words):
-                unit = words[number + 1] if number + 1 < len(words) else ""
-                plain = _NUMBER.fullmatch(word) and _ONLY_UNIT.fullmatch(unit)
-                if _DURATION.fullmatch(word) or plain or temporary in word:
-                    yield Place(file.name, leaf.place, number)
+                place = Place(file.name, leaf.place, number)
+                address = number and words[number - 1] == "at" and _ADDRESS.fullmatch(word)
+                timed = place in unsteady and _has_unit(word, "".join(words[number + 1 :][:1]))
+                if address or timed or temporary in word:
+                    yield _known_by(place, leaf.text, Ignored(_WHOLE))
 
 
-def is_id(before: str, after: str) -> bool:
-    """Whether a text became one that consists of repeated bytes, in hexadecimal digits."""
-    digits = _HEX.sub("", after.lower())
+def _has_unit(word: str, following: str) -> bool:
+    """Whether a word is a number with a unit of time; ``following`` is the next word, or the name
+    of the value.
+    """
+    if _DURATION.fullmatch(word):
+        return True
+    named = _ONLY_UNIT.fullmatch(following) or _NAME_OF_TIME.search(following)
+    return bool(_NUMBER.fullmatch(word) and named)
+
+
+# What a changed value is --------------------------------------------------------------------------
+
+
+def as_id(before: str, after: str, following: str = "") -> Ignored | None:
+    """Return the ids of a text, if these became repeated bytes and nothing else changed."""
+    ids = list(zip(_ID.findall(before), _ID.findall(after), strict=False))
+    if not ids or _ID.sub("", before) != _ID.sub("", after):
+        return None
+    return Ignored(_ID) if all(a == b or _repeats(b) for a, b in ids) else None
+
+
+def _repeats(text: str) -> bool:
+    digits = text.replace("-", "").lower()
     pairs = [digits[place : place + 2] for place in range(0, len(digits) - 1, 2)]
-    return (
-        len(pairs) >= SHORTEST_ID
-        and len(_HEX.sub("", before.lower())) == len(digits)
-        and max(pairs.count(one) for one in pairs) >= MOSTLY * len(pairs)
+    return len(pairs) >= SHORTEST_ID and (
+        max(map(pairs.count, pairs), default=0) >= MOSTLY * len(pairs)
     )
 
 
-def is_stamp(before: str, after: str) -> bool:
-    """Whether a text changed as the time does if the clock is moved by ``LATER``: a number of
-    seconds since 1970, a date, a time of day, or the name of a day or month.
+def as_stamp(before: str, after: str, following: str = "") -> Ignored | None:
+    """Return the times in a text, if they changed as the time does when the clock is moved by
+    ``LATER``, and nothing else changed: numbers of seconds since 1970, dates, times of day, names
+    of days and months, and process ids.
     """
-    for pattern, moved in ((_STAMP, _moves_as_stamp), (_CLOCK, _moves_as_clock)):
-        rest = pattern.sub("", before), pattern.sub("", after)
+    return Ignored(_IN_STAMP) if is_stamp(before, after) else None
+
+
+def is_stamp(before: str, after: str) -> bool:
+    for pattern, moves in (
+        (_STAMP, _moves_as_stamp),
+        (_CLOCK, _moves_as_clock),
+        (_DATE, _moves_as_date),
+    ):
         pairs = list(zip(pattern.finditer(before), pattern.finditer(after), strict=False))
-        if pairs and all(moved(a, b) for a, b in pairs):
+        if pairs and all(moves(a, b) for a, b in pairs):
+            rest = pattern.sub("", before), pattern.sub("", after)
             return rest[0] == rest[1] or is_stamp(*rest)
-    dates = list(zip(_DATE.finditer(before), _DATE.finditer(after), strict=False))
-    if dates and all(_moves_as_date(a, b) for a, b in dates):
-        rest = _DATE.sub("", before), _DATE.sub("", after)
-        return rest[0] == rest[1] or is_stamp(*rest)
     if _is_name(before) and _is_name(after):
         return True
     numbers = _numbers(before, after)
@@ -203,7 +271,7 @@ def is_stamp(before: str, after: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    return _NAMES.fullmatch(text) is not None
+    return DATE_WORDS.fullmatch(text) is not None
 
 
 def _is_later(before: float, after: float) -> bool:
@@ -235,29 +303,32 @@ def _moves_as_date(before: re.Match[str], after: re.Match[str]) -> bool:
     return LATER // DAY <= (b - a).days <= LATER // DAY + 1
 
 
-def is_duration(before: str, after: str) -> bool:
-    """Whether a text changed as a duration does if every tick is ``SLOWER`` times as long, or as a
-    rate does.
+def as_duration(before: str, after: str, following: str = "") -> Ignored | None:
+    """Return the numbers of a text, if they changed as durations do when every tick is ``SLOWER``
+    times as long, or as rates do. Whole numbers, zeros and rates need a unit of time.
     """
     clocks = list(zip(_CLOCK.finditer(before), _CLOCK.finditer(after), strict=False))
     if clocks and all(
-        _grows(_seconds(a), _seconds(b), _last(a[3] + (a[4] or ""))) for a, b in clocks
+        _grows(_seconds(a), _seconds(b), _last(a[3] + (a[4] or "")), True) for a, b in clocks
     ):
-        return _CLOCK.sub("", before) == _CLOCK.sub("", after)
-    numbers = _numbers(before, after)
+        return Ignored(_CLOCK) if _CLOCK.sub("", before) == _CLOCK.sub("", after) else None
+    numbers, unit = _numbers(before, after), _has_unit(before, following)
     lasts = zip(
         map(_last, _NUMBER.findall(before)), map(_last, _NUMBER.findall(after)), strict=False
     )
-    return bool(numbers) and all(
-        a == b or _grows(a, b, last) or _grows(b, a, other)
-        for (a, b), (last, other) in zip(numbers, lasts, strict=True)
+    grown = bool(numbers) and all(
+        a == b or _grows(a, b, last, unit) or (unit and _grows(b, a, other, unit))
+        for (a, b), (last, other) in zip(numbers, lasts, strict=False)
     )
+    return Ignored(_NUMBER) if grown else None
 
 
-def _grows(short: float, long: float, last: float) -> bool:
+def _grows(short: float, long: float, last: float, unit: bool) -> bool:
     """Whether ``long`` is ``SLOWER`` times ``short``, which is rounded to its place ``last``."""
-    if not short and (last >= 1 or long < SHORTEST):
-        return False  # a count, or no whole tick
+    if (not short or last >= 1) and not unit:
+        return False
+    if not short and long < SHORTEST:
+        return False  # no whole tick
     return abs(long - SLOWER * short) <= SLOWER * last / 2 + 1e-3 * long
 
 

@@ -309,6 +309,7 @@ BESIDE = {
     "name": "names differ ({})",
     "generator": "the state of {} at the end differs",
     "time": "{} is a time or an id",
+    "other": "{} differs, but not in numbers that can be read",
 }
 
 

@@ -531,11 +531,12 @@ class Output(Part):
 
     The arrays that a script saved count for the verdict, together with its training. The other
     kinds are not judged: a ``metric`` that is a time or not the model's own, ``data`` that no step
-    used, the final state of a ``generator``, a variable or file with a different ``name``, and a
-    ``time`` in what a script printed or saved.
+    used, the final state of a ``generator``, a variable or file with a different ``name``, a
+    ``time`` in what a script printed or saved, and a file with ``other`` differences, in text or in
+    a format that is not known.
     """
 
-    kind: Literal["saved", "printed", "metric", "data", "generator", "name", "time"]
+    kind: Literal["saved", "printed", "metric", "data", "generator", "name", "time", "other"]
     name: Name
     matches: bool
     line: Natural | None

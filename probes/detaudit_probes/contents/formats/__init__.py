@@ -26,14 +26,19 @@ NAMES = (
     "plain_text",
 )
 START = 4096  # bytes by which a format is recognised
+LARGEST = 2 << 30  # bytes of a file whose content is read
 
 
-def read(name: str, path: str) -> Optional[Content]:
+def read(name: str, path: str, whole: bool = True) -> Optional[Content]:
     """Return what is in a file; None if there is none, or it may not be read. What a program has
-    printed is text.
+    printed is text. Unless it is to be read as a ``whole``, its bytes are.
     """
     try:
         with open(path, "rb") as file:
+            if os.path.getsize(path) > LARGEST:
+                return by_bytes(name, file, "it has more than %d GiB" % (LARGEST >> 30))
+            if not whole:
+                return by_bytes(name, file, "there are too many files")
             return content(name, file, ("plain_text",) if name == PRINTED else NAMES)
     except OSError:
         return None
@@ -48,11 +53,13 @@ def content(name: str, file: BinaryIO, names: Sequence[str] = NAMES) -> Content:
                 file.seek(0)
                 return Content(name, known, tuple(bounded(module.leaves(file, name))))
             except Exception as error:  # a library's; the file may only resemble this format
-                file.seek(0)
-                reason = "%s: %s" % (type(error).__name__, str(error)[:200])
-                return Content(name, "bytes", (raw("", *of_file(file)),), reason)
+                return by_bytes(name, file, "%s: %s" % (type(error).__name__, str(error)[:200]))
+    return by_bytes(name, file, "its format is not known")
+
+
+def by_bytes(name: str, file: BinaryIO, why: str) -> Content:
     file.seek(0)
-    return Content(name, "bytes", (raw("", *of_file(file)),))
+    return Content(name, "bytes", (raw("", *of_file(file)),), why)
 
 
 def inner(name: str, file: BinaryIO, place: str) -> Iterator[Leaf]:

@@ -34,6 +34,9 @@ def _parsed(content: str) -> Any:
 
 
 def _leaves(place: str, value: Any) -> Iterator[Leaf]:
+    if value in ({}, []):
+        yield text(place, json.dumps(value))
+        return
     if isinstance(value, dict):
         parts = [("%s.%s" % (place, key) if place else key, one) for key, one in value.items()]
     elif isinstance(value, list):

@@ -1,19 +1,21 @@
-"""Pickles, by their instructions, which are read and never executed (pickletools).
+"""Pickles, by their instructions, which are read and never executed (pickletools); several in one
+file as well.
 
-What only numbers objects and frames does not count. joblib puts the bytes of arrays between the
-instructions, which cannot be read like this: such a file is compared by its bytes.
+How objects are numbered and framed does not count, but which of them is meant again does. joblib
+puts the bytes of arrays between the instructions, which cannot be read like this: such a file is
+compared by its bytes.
 """
 
 import pickletools
-from typing import BinaryIO, Iterator, List
+from typing import Any, BinaryIO, Dict, Iterator, List
 
 from detaudit_probes.contents.leaves import array, number, raw, text
 from detaudit_probes.protocol import Leaf
 
 #: Instructions that only say how the others are stored.
-STORAGE = frozenset(
-    ("PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET")
-)
+STORAGE = frozenset(("PROTO", "FRAME"))
+MEMOIZE = frozenset(("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"))
+AGAIN = frozenset(("GET", "BINGET", "LONG_BINGET"))
 
 
 def recognises(name: str, start: bytes) -> bool:
@@ -22,15 +24,29 @@ def recognises(name: str, start: bytes) -> bool:
 
 def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
     structure: List[str] = []
-    for place, (opcode, value, _) in enumerate(pickletools.genops(file), 1):
-        if opcode.name in STORAGE:
-            continue
-        structure.append(opcode.name)
+    for place, (instruction, value) in enumerate(_instructions(file), 1):
+        structure.append(instruction)
         where = "value %d" % place
         if isinstance(value, (bytes, bytearray)):
             yield array(where, value)
-        elif isinstance(value, (int, float)) and "EXT" not in opcode.name:
+        elif isinstance(value, (int, float)) and "EXT" not in instruction:
             yield number(where, repr(value))
         elif value is not None:
             yield text(where, str(value))
     yield raw("structure", *structure)
+
+
+def _instructions(file: BinaryIO) -> Iterator[Any]:
+    """Return (name, argument) of every instruction that counts, of all pickles in the file."""
+    while True:
+        order: Dict[int, int] = {}  # of the remembered objects, by their numbers
+        for instruction, value, _ in pickletools.genops(file):
+            if instruction.name in MEMOIZE:
+                order.setdefault(len(order) if value is None else value, len(order))
+            elif instruction.name in AGAIN:
+                yield instruction.name, "object %d again" % order[value]
+            elif instruction.name not in STORAGE:
+                yield instruction.name, value
+        if not file.read(1):
+            return
+        file.seek(-1, 1)

@@ -25,12 +25,16 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         of_torch = any(member.endswith("/data.pkl") for member in members)
         for member in members:
             data = archive.read(member)
+            place = _place(member, of_torch)
             if of_torch and STORAGE.search(member):
-                yield array(member, data)
+                yield array(place, data)
                 continue
-            for leaf in formats.inner(member, io.BytesIO(data), _place(member)):
+            for leaf in formats.inner(member, io.BytesIO(data), place):
                 yield leaf
 
 
-def _place(member: str) -> str:
+def _place(member: str, of_torch: bool) -> str:
+    """Return the member's name; PyTorch puts all of them in a folder that is called as the file."""
+    if of_torch:
+        return member.partition("/")[2]
     return member[: -len(".npy")] if member.endswith(".npy") else member
