@@ -197,9 +197,12 @@ def read(variable: Any) -> Any:
         return numpy.array(value)
     value = value.detach().cpu().resolve_conj().resolve_neg()
     if value.dtype == torch.bfloat16:
-        import ml_dtypes  # Keras needs it
-
-        return numpy.array(value.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
+        bits = numpy.array(value.view(torch.int16).numpy())
+        try:
+            import ml_dtypes  # Keras needs it, plain Torch does not
+        except ImportError:
+            return bits
+        return bits.view(ml_dtypes.bfloat16)
     return numpy.array(value.numpy())
 
 

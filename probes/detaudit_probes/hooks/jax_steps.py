@@ -21,6 +21,8 @@ def prepare(session: Any, recorder: Any) -> None:
     """Start when JAX is imported: a script may take ``jit`` from it before it imports Keras."""
     import jax
 
+    if not hasattr(jax, "tree"):  # before JAX 0.4.25: only what it prints and saves is compared
+        return
     plain = PlainJaxHooks(session, recorder)
     plain.prepare()
 
@@ -31,9 +33,8 @@ def prepare(session: Any, recorder: Any) -> None:
             if not made:
                 of_keras = [one for one in recorder.following if isinstance(one, JaxHooks)]
                 made.extend(make(one, original) for one in of_keras)
-            if not made and not recorder.followed:
-                return make(plain, original)(*arguments, **named)
-            return (made[0] if made else original)(*arguments, **named)
+            # TensorFlow imports Keras as well, and that trains nothing on JAX
+            return (made[0] if made else make(plain, original))(*arguments, **named)
 
         return function
 
@@ -70,19 +71,21 @@ class PlainJaxHooks(JaxHooks):
         import jax
 
         for name in ("grad", "value_and_grad"):
-            self.session.wrap(jax, name, self._taking)
+            self.session.wrap(jax, name, self._wrap_grad)
         self.session.after_import("optax", self._follow_optax)
 
-    def _taking(self, original: Any) -> Any:
+    def _wrap_grad(self, original: Any) -> Any:
         def make(*given: Any, **choices: Any) -> Any:
             function = original(*given, **choices)
-            if self.recorder.followed:  # Keras is observed by its optimizers
-                return function
+            if any(isinstance(one, JaxHooks) for one in self.recorder.following):
+                return function  # Keras is observed by its optimizers
+            with_aux = choices.get("has_aux", given[2] if len(given) > 2 else False)
 
             @functools.wraps(function)
             def of_gradient(*arguments: Any, **named: Any) -> Any:
                 result = function(*arguments, **named)
-                self._took(result[1] if original.__name__ == "value_and_grad" else result)
+                with_value = original.__name__ == "value_and_grad"
+                self._note_gradients(result[1] if with_value else result[0] if with_aux else result)
                 return result
 
             vars(of_gradient).pop(FOLLOWED, None)
@@ -90,7 +93,7 @@ class PlainJaxHooks(JaxHooks):
 
         return make
 
-    def _took(self, gradients: Any) -> None:
+    def _note_gradients(self, gradients: Any) -> None:
         import jax
 
         leaves = jax.tree.leaves(gradients)
@@ -103,14 +106,14 @@ class PlainJaxHooks(JaxHooks):
         def wrapper(original: Any) -> Any:
             def apply_updates(params: Any, updates: Any) -> Any:
                 result = original(params, updates)
-                self._applied(result)
+                self._note_updates(result)
                 return result
 
             return apply_updates
 
         self.session.wrap(sys.modules["optax"], "apply_updates", wrapper)
 
-    def _applied(self, params: Any) -> None:
+    def _note_updates(self, params: Any) -> None:
         named = _named("params", params)
         if traced([one for _, one in named]):
             self.applications += 1
@@ -118,7 +121,7 @@ class PlainJaxHooks(JaxHooks):
         elif self.looks() and all(is_array(one) for _, one in named):
             self.step([], [Leaf(name, one) for name, one in named], [])
 
-    def guessed(
+    def guess_names(
         self, function: Any, gradients: int, arguments: Any, named: Any, result: Any
     ) -> List[str]:
         """Return the names of a traced function's results, "" for one that is no part of the next
@@ -128,12 +131,13 @@ class PlainJaxHooks(JaxHooks):
 
         if self.gradients == gradients:
             return []
-        states = {_kind(one): name for name, one in _by_name(function, arguments, named)}
+        states = [(_kind(one), name) for name, one in _by_name(function, arguments, named)]
         parts = list(result) if type(result) in (tuple, list) else [result]
         names: List[str] = []
         for part in parts:
             leaves = jax.tree.leaves(part)
-            state = states.get(_kind(part), "")
+            kind = _kind(part)
+            state = next((name for known, name in states if known == kind), "")
             if not state or all(self._are_gradients.get(one) for one in leaves):
                 names += [""] * len(leaves)
             else:
@@ -149,7 +153,7 @@ def _by_name(function: Any, arguments: Any, named: Dict[str, Any]) -> List[Tuple
         words = []
     words += ["argument %d" % place for place in range(len(words), len(arguments))]
     # Of two that are alike, the first is the state: a later one may be its batch
-    found = [*zip(words, arguments), *named.items()][::-1]
+    found = [*zip(words, arguments), *named.items()]
     return [(name, one) for name, one in found if _kind(one)[1]]
 
 

@@ -1,10 +1,11 @@
 """Observing the steps of PyTorch: every optimizer of ``torch.optim`` calls two global hooks around
 its ``step``, whoever wrote the loop (Lightning, Hugging Face's Trainer and Accelerate on one
-process among them). A step that a ``GradScaler`` skips is none.
+process among them). A step that a ``GradScaler`` skips is not counted.
 
-Nothing is added to what is computed. Parameters are named as ``named_parameters`` of the outermost
-module names them. The batch are the tensors that the outermost module gets, unless the script uses
-``torch.compile``: then modules are left alone, because what they call is compiled.
+Nothing is added to what is computed, and an error of these hooks is none of the script's.
+Parameters are named as by the first call of ``named_parameters`` that returns them. The batch is
+what the script's own calls of modules get, unless it uses ``torch.compile``: then modules are left
+alone, because what they call is compiled.
 """
 
 import importlib
@@ -13,8 +14,8 @@ import weakref
 from typing import Any, Dict, List, Tuple
 
 from detaudit_probes import backends
+from detaudit_probes.hooks.keras.jax_compiled import ByIdentity
 from detaudit_probes.hooks.keras.jax_or_torch import Leaf, Stated
-from detaudit_probes.hooks.names import STAMP
 from detaudit_probes.recording import on_device
 
 MOST_ELEMENTS = 1024  # of a tensor on which ``backward`` is called: a loss is small
@@ -25,20 +26,20 @@ def record(session: Any, recorder: Any) -> None:
     import torch
 
     hooks = _Hooks(session, recorder)
-    session.wrap(torch.nn.Module, "named_parameters", hooks.naming)
-    session.wrap(torch.optim.Optimizer, "__init__", hooks.making)
+    session.wrap(torch.nn.Module, "named_parameters", hooks.wrap_named_parameters)
+    session.wrap(torch.optim.Optimizer, "__init__", hooks.wrap_init)
     for owner in (torch, torch.nn.Module):
-        session.wrap(owner, "compile", hooks.compiling)
+        session.wrap(owner, "compile", hooks.wrap_compile)
     if not recorder.counting:
         return
     optimizer = importlib.import_module("torch.optim.optimizer")
     if not hasattr(optimizer, "register_optimizer_step_post_hook"):  # before Torch 2.0
         return
-    optimizer.register_optimizer_step_pre_hook(hooks.before)
-    optimizer.register_optimizer_step_post_hook(hooks.after)
+    optimizer.register_optimizer_step_post_hook(hooks.after_step)
     if recorder.recorded:
-        session.wrap(torch.Tensor, "backward", hooks.losing)
-        session.wrap(torch.utils.data.dataloader._BaseDataLoaderIter, "__next__", hooks.loading)
+        loader = importlib.import_module("torch.utils.data.dataloader")
+        session.wrap(torch.Tensor, "backward", hooks.wrap_backward)
+        session.wrap(loader._BaseDataLoaderIter, "__next__", hooks.wrap_next)
 
 
 class _Hooks:
@@ -50,89 +51,95 @@ class _Hooks:
         self.session, self.recorder = session, recorder
         self._backend = backends.get(self.adapter)
         self._names: Dict[int, Tuple[Any, str]] = {}  # by id: a weak reference to the parameter
-        self._known: Dict[int, Leaf] = {}  # the parameters of optimizers
+        self._paths = ByIdentity()  # the names of the parameters of optimizers in the trace
+        self._taken: Dict[str, int] = {}  # how often each name was used
         self._losses: List[Any] = []
-        self._stepping = 0  # optimizers inside of optimizers
-        self._here = threading.local()  # how deep this thread is inside of modules
-        # Whether the calls of modules are left alone from now on
-        self._keeps_out = not recorder.recorded
+        self._inside = False  # whether the main thread is inside of a module
+        self._ignores_modules = not recorder.recorded
         self._call: Any = None  # of a module, without the hook
 
     # Reading ----------------------------------------------------------------------------------
 
     def read(self, variable: Any) -> Any:
-        return self._backend.read(variable)
+        """Return the bits of a tensor; nothing of one that has none that can be read."""
+        import numpy
+
+        try:
+            value = self._backend.tensor(variable)
+            if value.layout not in _strided():
+                value = value.detach().to_dense()
+            return self._backend.read(value)
+        except Exception:  # Torch's, for a tensor without memory, or of a kind that NumPy lacks
+            return numpy.zeros(0)
 
     def first(self, variable: Any) -> Any:
-        return on_device.of_variable(self._backend, variable, self.read)
+        return self.read_each([variable])[0]
 
     def read_each(self, variables: List[Any]) -> List[Any]:
-        return on_device.of_variables(self._backend, variables, self.read)
+        try:
+            return on_device.of_variables(self._backend, variables, self.read)
+        except Exception:
+            return [self.read(variable) for variable in variables]
 
     # Parameters -------------------------------------------------------------------------------
 
-    def naming(self, original: Any) -> Any:
+    def wrap_named_parameters(self, original: Any) -> Any:
         def named_parameters(module: Any, *arguments: Any, **named: Any) -> Any:
             for name, parameter in original(module, *arguments, **named):
-                self._names.setdefault(id(parameter), (weakref.ref(parameter), name))
+                if not _compiling():
+                    known = self._names.get(id(parameter))
+                    if known is None or known[0]() is not parameter:
+                        self._names[id(parameter)] = weakref.ref(parameter), name
                 yield name, parameter
 
         return named_parameters
 
-    def making(self, original: Any) -> Any:
+    def wrap_init(self, original: Any) -> Any:
         def __init__(optimizer: Any, *arguments: Any, **named: Any) -> None:
             original(optimizer, *arguments, **named)
-            self._know(optimizer)
-            if not self._keeps_out and self._call is None:
+            self._parameters(optimizer)
+            if not self._ignores_modules and self._call is None:
                 self._follow_modules()
 
         return __init__
 
-    def _know(self, optimizer: Any) -> List[Leaf]:
-        """Return the optimizer's parameters; note those that are new."""
+    def _parameters(self, optimizer: Any) -> List[Leaf]:
+        """Return the optimizer's parameters, by their names; record those that are new."""
         found = []
         for group, one in enumerate(optimizer.param_groups):
             for place, parameter in enumerate(one["params"]):
-                leaf = self._known.get(id(parameter))
-                if leaf is None or leaf.value is not parameter:
-                    leaf = Leaf(self._name(parameter, group, place), parameter)
-                    self._known[id(parameter)] = leaf
-                    ready = not hasattr(parameter, "materialize")  # of a lazy module
-                    if ready:
-                        self.recorder.made("init", leaf.path, leaf, self, True)
-                found.append(leaf)
+                path = self._paths.get(parameter)
+                if path is None:
+                    path = self._unique(self._name(parameter, group, place))
+                    self._paths.put(parameter, path)
+                    if not hasattr(parameter, "materialize"):  # of a lazy module
+                        self.recorder.made("init", path, Leaf(path, parameter), self, True)
+                found.append(Leaf(path, parameter))
         return found
 
     def _name(self, parameter: Any, group: int, place: int) -> str:
         reference, name = self._names.get(id(parameter), (lambda: None, ""))
-        if reference() is not parameter:
-            name = "group %d, parameter %d" % (group, place)
-        taken = {leaf.path for leaf in self._known.values()}
-        name, unique, number = STAMP.sub("#", name), name, 1
-        while unique in taken:
-            number += 1
-            unique = "%s (%d)" % (name, number)
-        return unique
+        return name if reference() is parameter else "group %d, parameter %d" % (group, place)
+
+    def _unique(self, name: str) -> str:
+        number = self._taken[name] = self._taken.get(name, 0) + 1
+        return name if number == 1 else "%s (%d)" % (name, number)
 
     # Steps ------------------------------------------------------------------------------------
 
-    def losing(self, original: Any) -> Any:
+    def wrap_backward(self, original: Any) -> Any:
         def backward(tensor: Any, *arguments: Any, **named: Any) -> Any:
-            if self.recorder.recording and tensor.numel() <= MOST_ELEMENTS:
+            if not _compiling() and self.recorder.recording and tensor.numel() <= MOST_ELEMENTS:
                 self._losses.append(self.recorder.trace.take(self.read(tensor)))
             return original(tensor, *arguments, **named)
 
         return backward
 
-    def before(self, optimizer: Any, arguments: Any, named: Any) -> None:
-        self._stepping += 1
-
-    def after(self, optimizer: Any, arguments: Any, named: Any) -> None:
-        self._stepping -= 1
+    def after_step(self, optimizer: Any, arguments: Any, named: Any) -> None:
         recorder = self.recorder
-        if self._stepping or not recorder.counting or recorder.inside_fit:
+        if _compiling() or _capturing() or not recorder.counting or recorder.inside_fit:
             return
-        weights = self._know(optimizer)
+        weights = self._parameters(optimizer)
         returned: List[Tuple[str, str, Any]] = []
         state: List[Leaf] = []
         if recorder.recording:
@@ -156,7 +163,7 @@ class _Hooks:
 
     # Batches ----------------------------------------------------------------------------------
 
-    def loading(self, original: Any) -> Any:
+    def wrap_next(self, original: Any) -> Any:
         def __next__(batches: Any) -> Any:
             batch = original(batches)
             if self.recorder.recording and not self.recorder.inside_fit:
@@ -165,11 +172,11 @@ class _Hooks:
 
         return __next__
 
-    def compiling(self, original: Any) -> Any:
+    def wrap_compile(self, original: Any) -> Any:
         def compile(*arguments: Any, **named: Any) -> Any:
             import torch
 
-            self._keeps_out = True
+            self._ignores_modules = True
             if self._call is not None:
                 torch.nn.Module.__call__ = self._call
             return original(*arguments, **named)
@@ -181,22 +188,23 @@ class _Hooks:
 
         self._call = torch.nn.Module.__call__
 
-        def calling(original: Any) -> Any:
+        def wrap_call(original: Any) -> Any:
             def __call__(module: Any, *arguments: Any, **named: Any) -> Any:
-                if getattr(self._here, "inside", False):
+                # Replicas of a module run in other threads
+                if self._inside or threading.current_thread() is not threading.main_thread():
                     return original(module, *arguments, **named)
-                self._enter(arguments, named)
-                self._here.inside = True
+                self._note_batch(arguments, named)
+                self._inside = True
                 try:
                     return original(module, *arguments, **named)
                 finally:
-                    self._here.inside = False
+                    self._inside = False
 
             return __call__
 
-        self.session.wrap(torch.nn.Module, "__call__", calling)
+        self.session.wrap(torch.nn.Module, "__call__", wrap_call)
 
-    def _enter(self, arguments: Any, named: Any) -> None:
+    def _note_batch(self, arguments: Any, named: Any) -> None:
         """Note the inputs of a module that no other module calls: they are the step's batch."""
         import torch
 
@@ -213,6 +221,27 @@ class _Hooks:
             for path, tensor in _tensors(name, structure)
             if not tensor.requires_grad
         ]
+
+
+def _strided() -> Tuple[Any, ...]:
+    import torch
+
+    return (torch.strided,)
+
+
+def _compiling() -> bool:
+    """Whether Torch is compiling what calls this: then nothing happens here."""
+    import torch
+
+    compiler = getattr(torch, "compiler", None)
+    return bool(hasattr(compiler, "is_compiling") and compiler.is_compiling())
+
+
+def _capturing() -> bool:
+    """Whether a graph of a card is being captured: nothing may be read then."""
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.is_current_stream_capturing()
 
 
 def _tensors(name: str, structure: Any) -> List[Tuple[str, Any]]:

@@ -97,7 +97,7 @@ class JaxHooks(PlainHooks):
             function = getattr(function, "__wrapped__", None)
         return False
 
-    def guessed(
+    def guess_names(
         self, function: Any, gradients: int, arguments: Any, named: Any, result: Any
     ) -> List[str]:
         """Return the names of a traced function's results if it is a step although it applied no

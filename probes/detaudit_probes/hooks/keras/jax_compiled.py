@@ -62,7 +62,7 @@ class Followed:
             self.last = (
                 [hooks.names.get(one, "") for one in jax.tree.leaves(result)]
                 if hooks.applications > before
-                else hooks.guessed(function, gradients, arguments, named, result)
+                else hooks.guess_names(function, gradients, arguments, named, result)
             )
             call = _signature(arguments, named)
             if call is not None:
