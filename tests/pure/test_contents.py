@@ -7,6 +7,7 @@ import pickle
 import re
 import sqlite3
 import zipfile
+from datetime import datetime
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def read(path, name=None):
 def saved(folder, name, value):
     """A file of this name that contains ``value``, a number, and the time of its making."""
     path = folder / name
-    array = np.array([0.5, value])
+    array = np.append(np.zeros(99), value)
     if name.endswith(".npy"):
         np.save(path, array)
     elif name.endswith(".npz"):
@@ -43,7 +44,7 @@ def saved(folder, name, value):
             archive.writestr("a/data.pkl", pickle.dumps({"w": "storage 0"}, 2))
             archive.writestr("a/data/0", array.tobytes())
     elif name.endswith(".safetensors"):
-        header = {"w": {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]}}
+        header = {"w": {"dtype": "F64", "shape": [100], "data_offsets": [0, 800]}}
         text = json.dumps(header).encode()
         path.write_bytes(len(text).to_bytes(8, "little") + text + array.tobytes())
     elif name.endswith(".csv"):
@@ -108,6 +109,25 @@ def test_a_format_that_cannot_be_read_is_compared_by_its_bytes(tmp_path):
     found = read(path)
     assert (found.format, len(found.leaves)) == ("bytes", 1) and "BadZipFile" in found.unread
     assert formats.read("gone", str(tmp_path / "gone")) is None
+
+
+def test_a_few_numbers_in_an_array_may_be_times(tmp_path):
+    np.savez(tmp_path / "a.npz", began=1500000000.25, rows=np.array([1, 2], "int32"))
+    leaves = {leaf.place: (leaf.kind, leaf.text) for leaf in read(tmp_path / "a.npz").leaves}
+    assert leaves == {
+        "began": ("number", "1500000000.25"),
+        "rows[0]": ("number", "1"),
+        "rows[1]": ("number", "2"),
+    }
+    np.save(tmp_path / "a.npy", np.array([0.5, np.nan]))
+    (leaf,) = read(tmp_path / "a.npy").leaves
+    assert leaf.kind == "array"  # the bits of NaN count
+
+
+def test_a_pickled_time_is_read_as_one(tmp_path):
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps({"when": datetime(2026, 11, 29, 22, 49, 41, 5)}))
+    assert "2026-11-29T22:49:41.000005" in {leaf.text for leaf in read(path).leaves}
 
 
 def test_nothing_is_unpickled(tmp_path):
@@ -202,7 +222,7 @@ def test_files_with_a_time_in_their_names_are_paired(tmp_path):
 
 def test_a_file_inside_an_archive_is_read_like_one_outside(tmp_path):
     inner = io.BytesIO()
-    np.save(inner, np.arange(3))
+    np.save(inner, np.arange(300))
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("deep/w.npy", inner.getvalue())

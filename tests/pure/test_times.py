@@ -4,7 +4,15 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from detaudit.commands.run.times import LATER, SLOWER, as_duration, as_id, as_stamp, is_stamp
+from detaudit.commands.run.times import (
+    LATER,
+    SLOWER,
+    as_duration,
+    as_id,
+    as_stamp,
+    is_present,
+    is_stamp,
+)
 
 BEGAN = 1500000000.25
 
@@ -23,6 +31,7 @@ def clock(seconds, form="%Y-%m-%d %H:%M:%S"):
         clock,
         lambda at: clock(at, "%Y%m%d-%H%M%S"),
         lambda at: clock(at, "%H:%M:%S"),
+        lambda at: clock(at, "%H:%M:%S,010"),
         lambda at: clock(at, "%Y-%m-%d"),
         lambda at: clock(at, "run_%Y%m%d_%H%M%S.log"),
         lambda at: (datetime(1970, 1, 1) + timedelta(seconds=at)).isoformat(),
@@ -80,6 +89,19 @@ def test_a_result_that_depends_on_the_clock_is_none(before, after):
 def test_a_duration_grows_with_the_ticks(written):
     assert as_duration(written(0.03), written(0.03 * SLOWER))
     assert not as_duration(written(0.03), written(0.05))
+
+
+def test_the_present_time_is_recognised():
+    now = datetime.now()
+    for text in (
+        f"{now:%Y-%m-%d}",
+        f"{now:%H:%M:%S}",
+        f"{now:%H:%M:%S},{now.microsecond // 1000:03}",
+    ):
+        assert is_present(text)
+    earlier = now - timedelta(hours=10)
+    assert not is_present(f"{earlier:%H:%M:%S}") and not is_present("2017-07-14")
+    assert not is_present("0.93") and not is_present("20261399")
 
 
 def test_a_rounded_duration_is_one_and_a_count_is_none():

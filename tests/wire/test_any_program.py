@@ -12,8 +12,11 @@ from tests.slow import slow_but_for
 
 #: Trains by hand, with every seed set, and writes times, durations, process ids and run ids.
 CLEAN = """
-import datetime, json, os, tempfile, time, uuid
+import datetime, json, logging, os, pickle, sqlite3, sys, tempfile, time, uuid
 import numpy as np
+
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(asctime)s %(levelname)s %(message)s")
+logging.info("begins")
 
 run, began = uuid.uuid4(), time.perf_counter()
 print("run", run, "pid", os.getpid(), "in", tempfile.mkdtemp())
@@ -28,6 +31,13 @@ np.save("w.npy", w)
 facts = {"run": str(run), "seconds": time.perf_counter() - began, "time": time.time()}
 with open("results.json", "w") as file:
     json.dump({**facts, "pid": os.getpid(), "weights": w.tolist()}, file)
+np.savez("times.npz", epochs=np.array([time.perf_counter() - began] * 3), now=time.time())
+with open("run.pkl", "wb") as file:
+    pickle.dump({"when": datetime.datetime.now(), "by": os.getppid(), "weights": w}, file)
+with sqlite3.connect("runs.db") as database:
+    database.execute("CREATE TABLE runs (loss REAL, at TEXT DEFAULT CURRENT_TIMESTAMP)")
+    database.execute("INSERT INTO runs (loss) VALUES (?)", (float(w @ w),))
+print(len, lambda: 0, object())
 print(time.ctime(), "done in", datetime.timedelta(seconds=time.perf_counter() - began))
 """
 
@@ -75,7 +85,7 @@ def test_a_result_that_depends_on_a_time_or_an_id_remains_one(tmp_path, seed, so
     assert (report["reproducible"], report["exit_code"]) == (False, 1), report["reason"]
     assert [one["source"] for one in report["causes"]] == [source]
     found = report["first_divergence"]
-    assert (found["stage"], found["name"]) == ("output", "standard output, line 3")
+    assert (found["stage"], found["name"]) == ("output", "standard output, line 4")
 
 
 def test_a_program_that_shows_nothing_is_not_decided(tmp_path):

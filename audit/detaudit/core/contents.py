@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from detaudit_probes.protocol import ARRAY, NUMBER, PRINTED, TEXT, Content, Contents, Leaf
 
-#: A word of a text: what stands between blanks, commas and brackets.
-WORD = re.compile(r"[^\s,;=|()\[\]<>{}\"']+")
+#: A word of a text: what stands between blanks, commas and brackets; and a time of day as logging
+#: writes it, with a comma.
+WORD = re.compile(r"\d\d:\d\d:\d\d,\d{3}|[^\s,;=|()\[\]<>{}\"']+")
 #: Formats that decide nothing if training steps were observed.
 _TEXTS = ("plain_text",)
 #: The names of days and months, as they are printed in dates.
@@ -18,7 +19,7 @@ DATE_WORDS = re.compile(
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?",
     re.IGNORECASE,
 )
-_DIGITS = re.compile(r"\d")
+_CHANGES = re.compile(r"[\d/\\]")  # in a word that another run may write in another way
 _CHANGING = re.compile(r"[0-9a-f]{8,}|\d+")  # in a file's name
 
 
@@ -93,11 +94,11 @@ def words(text: str) -> list[str]:
 
 
 def without_digits(text: str) -> tuple[str, ...]:
-    """Return the words of a line that contain no digit and belong to no date: they say which line
-    it is.
+    """Return the words of a line that contain no digit, belong to no date and are no path: they say
+    which line it is.
     """
     return tuple(
-        word for word in words(text) if not _DIGITS.search(word) and not DATE_WORDS.fullmatch(word)
+        word for word in words(text) if not _CHANGES.search(word) and not DATE_WORDS.fullmatch(word)
     )
 
 

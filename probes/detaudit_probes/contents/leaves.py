@@ -6,6 +6,7 @@ from typing import Any, Iterable, Iterator, List
 from detaudit_probes.protocol import ARRAY, BYTES, NUMBER, TEXT, Leaf
 
 MOST_LEAVES = 50000  # of one file; the others become one
+FEW = 64  # elements of an array that are numbers
 LONGEST = 2000  # characters of a text that are kept
 BLOCK = 1 << 20
 
@@ -13,6 +14,15 @@ BLOCK = 1 << 20
 def array(place: str, *parts: Any) -> Leaf:
     """Return a leaf for an array: its dtype, its shape and its bytes, as texts and buffers."""
     return Leaf(place, ARRAY, digest(parts))
+
+
+def few(place: str, values: List[Any], whole: Leaf) -> List[Leaf]:
+    """Return a leaf for each of a few numbers, which may be times; else ``whole``."""
+    if len(values) > FEW or any(one != one or isinstance(one, complex) for one in values):
+        return [whole]
+    if len(values) == 1:
+        return [number(place, repr(values[0]))]
+    return [number("%s[%d]" % (place, row), repr(one)) for row, one in enumerate(values)]
 
 
 def raw(place: str, *parts: Any) -> Leaf:

@@ -16,6 +16,7 @@ for its lock. ``logging`` gets a separate ticking clock, because the number of l
 waiting depends on the machine's load.
 """
 
+import dis
 import importlib
 import itertools
 import json
@@ -49,7 +50,7 @@ WAITING = (
     "multiprocessing.synchronize",
 )
 READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
-CLOCKS = ("time", "perf_counter", "monotonic", "process_time")
+CLOCKS = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
 
 SOURCE = Source(
     id=ID,
@@ -126,12 +127,12 @@ def _of_theano():
     return [name for name in sys.modules if name.partition(".")[0] == "theano"]
 
 
-def _give_logging_its_own():
+def _give_logging_its_own(start=START, step=TICK):
     """Give log records a separate ticking clock, so that a library that logs how long it waited
     changes no seed.
     """
     own = _copy()
-    own.__dict__.update(_ticking(itertools.count(START, TICK).__next__))
+    own.__dict__.update(_ticking(itertools.count(start, step).__next__))
     importlib.import_module("logging")
     _give(["logging"], own)
 
@@ -151,6 +152,7 @@ def _number_processes(first=PID):
     numbers = itertools.count(first)
     mine = [next(numbers)]
     _replace_getpid(lambda: mine[0])
+    os.getppid = lambda: first - 1
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         coming = []
         os.register_at_fork(
@@ -186,12 +188,13 @@ def pin_script(session, name):
     """
     for name in WAITING:
         importlib.import_module(name)
+    later, slower = json.loads(session.own_setting(ID) or "[0, 1]")
+    start, step = START + later * 10**9, TICK * slower
     true = _copy()
     _give(WAITING, true)
-    _give_logging_its_own()
+    _give_logging_its_own(start, step)
     session.after_import("theano", lambda: _give(_of_theano(), true))
-    later, slower = json.loads(session.own_setting(ID) or "[0, 1]")
-    tick = _clock_of_each_thread(session, START + later * 10**9, TICK * slower)
+    tick = _clock_of_each_thread(session, start, step)
     for name in CLOCKS:
         if hasattr(time, name):
             setattr(time, name, lambda: tick() / 1e9)
@@ -300,7 +303,10 @@ def _for_users(session, make):
     def given(name):
         if name != "datetime":
             raise AttributeError("module 'datetime' has no attribute %r" % name)
-        return theirs if session.sites.is_users(sys._getframe(1).f_code.co_filename) else real
+        frame = sys._getframe(1)
+        # A function in C that the user calls, such as pickle's, needs the real class
+        calls = dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(("CALL", "PRECALL"))
+        return real if calls or not session.sites.is_users(frame.f_code.co_filename) else theirs
 
     del datetime.datetime
     datetime.__getattr__ = given

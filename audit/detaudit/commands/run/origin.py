@@ -42,6 +42,10 @@ def origin(done: Sequence[Finished]) -> str:
     if table is None or not any(stage == "data" for stage, _ in table.columns):
         return "everything that was recorded before it is equal; the batches were not recorded"
     differing, untouched = _differing(left, right, divergence)
+    if not table.name.startswith("fit"):
+        # The script itself may have changed a weight in between
+        state = f"; the state of {_listed(differing)} differed" if differing else ""
+        return f"the batches of this step were equal, and so were the weights after the step before{state}"
     if differing:
         return f"the batches and the weights were equal, but the state of {_listed(differing)} already differed"
     if untouched:

@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 
 from detaudit_probes.protocol import NUMBER, TEXT, Contents, own_setting
 from detaudit_probes.sources import MAY_FAIL
@@ -35,18 +35,21 @@ SUMMER = 3600  # seconds by which local time may move in addition
 SLOWER = 1000  # times the length of a tick: no result changes like this
 SHORTEST = 10.0  # seconds of such a tick
 UNITS = (1, 1e3, 1e6, 1e9)  # of a number of seconds since 1970
+RECENT = 6 * 3600  # seconds since the beginning of an audit, at most
 MOST_REPORTED = 3  # times
 SHORTEST_ID, MOSTLY = 4, 0.8  # bytes, and the share of them that repeat
 
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|\.\d+")
 _PART = re.compile(r"\d{1,2}|\d{4}")  # the day of a month, a year
-_CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d\d):(\d\d)(\.\d+)?(?!\d)")
+_CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d\d):(\d\d)([.,]\d+)?(?!\d)")
 _DATE = re.compile(r"(?<!\d)(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)(?!\d)")
 _STAMP = re.compile(r"(?<!\d)(\d{8})[-_T]?(\d{6})(?!\d)")
 _ID = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4,})*", re.IGNORECASE)
-_ADDRESS = re.compile(r"0x[0-9a-f]{8,16}")  # "<object at 0x7f0a5c3b2d10>"
+_ADDRESS = re.compile(r" at (0x[0-9a-f]{8,16})>")  # "<object at 0x7f0a5c3b2d10>"
 #: A unit of time, or of a rate, as programs print it after a number, or as the next word.
-_UNIT = r"(?:[mµun]?s(?:ecs?)?|seconds?|minutes?|mins?|hours?|milliseconds?|m?s/\w+|us/\w+|\w+/s(?:ec)?)[.:]?"
+_UNIT = (
+    r"(?:[mµun]?s(?:ecs?)?|seconds?|minutes?|hours?|milliseconds?|m?s/\w+|us/\w+|\w+/s(?:ec)?)[.:]?"
+)
 _DURATION = re.compile(rf"(?:{_NUMBER.pattern}){_UNIT}", re.IGNORECASE)
 _ONLY_UNIT = re.compile(_UNIT, re.IGNORECASE)
 _NAME_OF_TIME = re.compile(r"time|second|elapsed|duration|(?<![a-z])sec|_s(?![a-z])", re.IGNORECASE)
@@ -147,7 +150,7 @@ def times_of(case: Case, runs: Sequence[Finished]) -> Experiment[IgnoredPlaces]:
     if one is None or other is None:
         return {}
     unsteady = {place for place, _, _ in contents.differing(one, other, False)}
-    ignored = dict(_recognised(one, unsteady))
+    ignored = {**dict(_recognised(one, unsteady)), **dict(_present(runs))}
     for trial, kind in changed.items():
         moved = _read(found[trial])
         if moved is not None:
@@ -208,13 +211,48 @@ def _recognised(read: Contents, unsteady: set[Place]) -> Iterator[tuple[Place, I
     temporary = os.path.join(tempfile.gettempdir(), "")
     for file in read.files:
         for leaf in file.leaves:
+            # The spread of durations, for example, is zero if each takes as many ticks
+            if leaf.kind == NUMBER and _NAME_OF_TIME.search(leaf.place) and not float(leaf.text):
+                yield _known_by(Place(file.name, leaf.place), "", Ignored(_WHOLE))
             words = contents.words(leaf.text) if leaf.kind == TEXT else []
+            addresses = _ADDRESS.findall(leaf.text)
             for number, word in enumerate(words):
                 place = Place(file.name, leaf.place, number)
-                address = number and words[number - 1] == "at" and _ADDRESS.fullmatch(word)
+                address = word in addresses
                 timed = place in unsteady and _has_unit(word, "".join(words[number + 1 :][:1]))
                 if address or timed or temporary in word:
                     yield _known_by(place, leaf.text, Ignored(_WHOLE))
+
+
+def _present(runs: Sequence[Finished]) -> Iterator[tuple[Place, Ignored]]:
+    """Return the places at which the unchanged program has written the present date or time of day,
+    which a database, say, may take from the system by itself.
+    """
+    left, right = (_read(run) for run in runs)
+    if left is None or right is None:
+        return
+    lines = {(file.name, leaf.place): leaf.text for file in left.files for leaf in file.leaves}
+    for place, a, b in contents.differing(left, right, False):
+        if a and b and is_present(a.text) and is_present(b.text):
+            yield _known_by(place, lines.get(place[:2], ""), Ignored(_IN_STAMP))
+
+
+def is_present(text: str) -> bool:
+    """Whether a text is the present date, or time of day, here or in UTC."""
+    day, clock = _DATE.fullmatch(text), _CLOCK.fullmatch(text)
+    for now in (datetime.now(), datetime.now(timezone.utc).replace(tzinfo=None)):
+        if day is not None and text[:4].isdigit():
+            try:
+                found = date(int(day[1]), int(day[2]), int(day[3]))
+            except ValueError:
+                return False
+            if abs((now.date() - found).days) <= 1:
+                return True
+        if clock is not None:
+            passed = now.hour * 3600 + now.minute * 60 + now.second - _seconds(clock)
+            if (passed + 1) % DAY <= RECENT:
+                return True
+    return False
 
 
 def _has_unit(word: str, following: str) -> bool:
@@ -251,7 +289,9 @@ def as_stamp(before: str, after: str, following: str = "") -> Ignored | None:
     ``LATER``, and nothing else changed: numbers of seconds since 1970, dates, times of day, names
     of days and months, and process ids.
     """
-    return Ignored(_IN_STAMP) if is_stamp(before, after) else None
+    if not is_stamp(before, after):
+        return None
+    return Ignored(_NUMBER if _NUMBER.fullmatch(before) else _IN_STAMP)
 
 
 def is_stamp(before: str, after: str) -> bool:
@@ -309,7 +349,8 @@ def as_duration(before: str, after: str, following: str = "") -> Ignored | None:
     """
     clocks = list(zip(_CLOCK.finditer(before), _CLOCK.finditer(after), strict=False))
     if clocks and all(
-        _grows(_seconds(a), _seconds(b), _last(a[3] + (a[4] or "")), True) for a, b in clocks
+        _grows(_seconds(a), _seconds(b), _last(a[3] + (a[4] or "").replace(",", ".")), True)
+        for a, b in clocks
     ):
         return Ignored(_CLOCK) if _CLOCK.sub("", before) == _CLOCK.sub("", after) else None
     numbers, unit = _numbers(before, after), _has_unit(before, following)
@@ -340,7 +381,12 @@ def _last(number: str) -> float:
 
 def _seconds(clock: re.Match[str]) -> float:
     hours, minutes, seconds, part = clock.groups()
-    return 3600 * int(hours) + 60 * int(minutes) + int(seconds) + float(part or 0)
+    return (
+        3600 * int(hours)
+        + 60 * int(minutes)
+        + int(seconds)
+        + float((part or "0").replace(",", "."))
+    )
 
 
 def _numbers(before: str, after: str) -> list[tuple[float, float]]:

@@ -127,7 +127,7 @@ def answer(report: v1.RunReport) -> Answer:
             same = f"{same}, and so are {number(report.unrecorded.runs, 'unrecorded run')}"
         same = f"{same}{bound(repeats)}"
         if report.judged_by == "output":
-            same = f"{same}, judged by what it prints and saves: no training step was observed"
+            same = f"{same}, judged by its standard output and the files that it saves: no training step was observed"
         return Answer("good", "REPRODUCIBLE", f"{same}.")
     if report.reproducible is None:
         return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")

@@ -65,7 +65,8 @@ def by_bytes(name: str, file: BinaryIO, why: str) -> Content:
 def inner(name: str, file: BinaryIO, place: str) -> Iterator[Leaf]:
     """Return the leaves of a file inside another one."""
     for leaf in content(name, file).leaves:
-        yield leaf._replace(place=", ".join(filter(None, (place, leaf.place))))
+        between = ", " if place and leaf.place and not leaf.place.startswith("[") else ""
+        yield leaf._replace(place=place + between + leaf.place)
 
 
 def path_of(file: BinaryIO) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any, BinaryIO, Iterator, List
 
-from detaudit_probes.contents.leaves import array, cell
+from detaudit_probes.contents.leaves import FEW, array, cell, few
 from detaudit_probes.protocol import Leaf
 
 
@@ -18,16 +18,22 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         opened.visititems(lambda _, one: found.append(one))
         for one in found:
             place = one.name.strip("/")
-            if isinstance(one, h5py.Dataset):
-                yield _value(place, one[()])
+            values = [(place, one[()])] if isinstance(one, h5py.Dataset) else []
             for key in sorted(one.attrs):
-                yield _value("attribute %s" % "/".join(filter(None, (place, key))), one.attrs[key])
+                name = "attribute %s" % "/".join(filter(None, (place, key)))
+                values.append((name, one.attrs[key]))
+            for name, value in values:
+                for leaf in _leaves(name, value):
+                    yield leaf
 
 
-def _value(place: str, value: Any) -> Leaf:
+def _leaves(place: str, value: Any) -> List[Leaf]:
     import numpy
 
     value = numpy.asarray(value)
     if value.dtype.kind in "OSU":
-        return cell(place, str(value.tolist()))
-    return array(place, str(value.dtype), str(value.shape), numpy.ascontiguousarray(value).data)
+        return [cell(place, str(value.tolist()))]
+    data = numpy.ascontiguousarray(value).data
+    whole = array(place, str(value.dtype), str(value.shape), data)
+    small = value.size <= FEW and value.dtype.kind in "fiu"
+    return few(place, value.ravel().tolist(), whole) if small else [whole]

@@ -6,8 +6,9 @@ puts the bytes of arrays between the instructions, which cannot be read like thi
 compared by its bytes.
 """
 
+import datetime
 import pickletools
-from typing import Any, BinaryIO, Dict, Iterator, List
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional
 
 from detaudit_probes.contents.leaves import array, number, raw, text
 from detaudit_probes.protocol import Leaf
@@ -28,12 +29,25 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         structure.append(instruction)
         where = "value %d" % place
         if isinstance(value, (bytes, bytearray)):
-            yield array(where, value)
+            moment = _moment(value)
+            yield array(where, value) if moment is None else text(where, moment)
         elif isinstance(value, (int, float)) and "EXT" not in instruction:
             yield number(where, repr(value))
         elif value is not None:
             yield text(where, str(value))
     yield raw("structure", *structure)
+
+
+def _moment(value: bytes) -> Optional[str]:
+    """Return the date and time that a ``datetime.datetime`` is pickled as, if the bytes are one."""
+    if len(value) != 10:
+        return None
+    year, micro = value[0] << 8 | value[1], value[7] << 16 | value[8] << 8 | value[9]
+    try:
+        moment = datetime.datetime(year, *value[2:7], micro)
+    except ValueError:
+        return None
+    return moment.isoformat() if 1970 <= year < 2200 else None
 
 
 def _instructions(file: BinaryIO) -> Iterator[Any]:
