@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from detaudit.commands.run import program
+from detaudit.errors import UsageError
 
 from tests.slow import slow_but_for
 
@@ -92,3 +94,49 @@ def test_a_program_that_shows_nothing_is_not_decided(tmp_path):
     report = audited(tmp_path, "x = 1\n", "--no-search")
     assert (report["reproducible"], report["exit_code"]) == (None, 3)
     assert "nor saved anything in its folder" in report["reason"]
+
+
+# How a program is started -------------------------------------------------------------------------
+
+PACKAGE = """
+import sys
+import numpy as np
+
+def main():
+    print(sys.argv, __name__, np.random.default_rng(int(sys.argv[1])).random())
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    (folder / "pkg").mkdir(parents=True)
+    (folder / "pkg" / "__init__.py").write_text("")
+    (folder / "pkg" / "train.py").write_text(PACKAGE)
+    return folder
+
+
+def test_a_function_of_a_module_is_run_as_an_entry_point_runs_it(project, tmp_path):
+    command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--show-output"]
+    done = subprocess.run(
+        [*command, "pkg.train:main", "7"], cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "['pkg.train:main', '7'] pkg.train 0.625095466604667" in done.stdout
+    assert "of pkg.train:main are bitwise identical" in " ".join(done.stdout.split())
+
+
+def test_the_command_of_an_installed_package_is_its_function(project, tmp_path):
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    (tmp_path / "bin" / "train-model").write_text(
+        "#!/x/python\nimport sys\nfrom pkg.train import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
+    )
+    (tmp_path / "bin" / "ls").write_bytes(b"\x7fELF")
+    found = program.find("train-model", False, ("7",), project, str(python))
+    assert (found.module, found.function, found.title) == ("pkg.train", "main", "pkg.train:main")
+    assert found.command("python", project)[3:] == ["7"]
+    with pytest.raises(UsageError, match="no command of a Python package"):
+        program.find("ls", False, (), project, str(python))
+    with pytest.raises(UsageError, match="There is no script train_model"):
+        program.find("train_model", False, (), project, str(python))

@@ -64,7 +64,7 @@ def run_command(
         typer.Argument(
             metavar="SCRIPT",
             autocompletion=_scripts,
-            help="The script or, with -m, the module.",
+            help="The script; with -m, the module; or package.module:function, or an installed command.",
         ),
     ],
     arguments: Annotated[
@@ -217,7 +217,8 @@ def run_command(
     for path in results.values():
         write.check_target(path)
     write.refuse_equal({**results, "log-file": log_file, "keep": keep})
-    script = program.find(target, module, tuple(arguments or ()), working_folder())
+    words = tuple(arguments or ())
+    script = program.find(target, module, words, working_folder(), options.python)
     written = {**targets, "fix": write_fix, "reproducer": reproducer, "log": log_file}
     write.refuse_files_of(script.root, written)
     if keep is not None:

@@ -174,9 +174,11 @@ def main_file(case: Case) -> str | None:
         return str(program.relative(program.script))
     assert program.module is not None
     path = Path(*program.module.split("."))
-    for name in (path.with_suffix(".py"), path / "__main__.py"):
-        if (program.root / name).is_file():
-            return str(name)
+    package = path / ("__main__.py" if program.function is None else "__init__.py")
+    for folder in map(Path, ("", "src")):
+        for name in (folder / path.with_suffix(".py"), folder / package):
+            if (program.root / name).is_file():
+                return str(name)
     return None
 
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,10 @@ from detaudit.machine import confinement, variables
 from detaudit.registry import base
 
 MOST_BURNERS = 8
+_MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_FUNCTION = re.compile(rf"({_MODULE}):({_MODULE})")
+#: What installers write into the script of an entry point.
+_CONSOLE_SCRIPT = re.compile(rf"^from ({_MODULE}) import ({_MODULE})$", re.MULTILINE)
 #: The pins under which two runs read the same time, whenever they start.
 HOLD_TIME = {name for name, pin in base.known_pins().items() if pin.holds_time}
 MOST_LISTED = 50_000  # names below the program's folder that are checked for changes
@@ -51,7 +56,8 @@ REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 
 @dataclass(frozen=True)
 class Program:
-    """``python SCRIPT ARGUMENTS`` or ``python -m MODULE ARGUMENTS``, as started in ``cwd``.
+    """``python SCRIPT ARGUMENTS``, ``python -m MODULE ARGUMENTS``, or a call of the ``function`` of
+    a module, as started in ``cwd``.
 
     ``root`` contains the user's code: it is ``cwd`` if the script is below it, else the script's
     own folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose
@@ -64,6 +70,7 @@ class Program:
     cwd: Path
     root: Path
     versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    function: str | None = None
 
     def add_version(self, title: str, texts: Mapping[str, str]) -> str:
         """Return the name of a version with these ``texts``. It contains a digest of them, so a
@@ -77,6 +84,8 @@ class Program:
     @property
     def title(self) -> str:
         """The program's name in reports: without arguments, which may contain secrets."""
+        if self.function:
+            return f"{self.module}:{self.function}"
         return f"-m {self.module}" if self.module else str(self.relative(self.script))
 
     def relative(self, path: Path | None) -> Path:
@@ -105,19 +114,46 @@ class Program:
 
     def command(self, python: str, root: Path) -> list[str]:
         """Return the command line, with the script in another ``root`` if one is given."""
+        if self.function:
+            return [python, "-c", self._call(), *self.arguments]
         if self.module:
             return [python, "-m", self.module, *self.arguments]
         assert self.script is not None
         moved = root / self.relative(self.script) if root != self.root else self.script
         return [python, str(moved), *self.arguments]
 
+    def _call(self) -> str:
+        """Return what the script of an entry point does."""
+        assert self.function is not None
+        return (
+            f"import sys; import {self.module}; sys.argv[0] = {self.title!r}; "
+            f"sys.exit({self.module}.{self.function}())"
+        )
 
-def find(target: str, is_module: bool, arguments: tuple[str, ...], cwd: Path) -> Program:
-    """Return the program that the command line names. Raises UsageError with a sentence if there is
-    none.
+
+def find(
+    target: str,
+    is_module: bool,
+    arguments: tuple[str, ...],
+    cwd: Path,
+    python: str = sys.executable,
+) -> Program:
+    """Return the program that the command line names: a script, a module, a function of a module
+    (``package.train:main``), or a command that an installed package has in the environment of
+    ``python``. Raises UsageError with a sentence if there is none.
     """
     if is_module:
         return Program(None, target, arguments, cwd, _own_folder(cwd))
+    called = _FUNCTION.fullmatch(target)
+    command = Path(python).parent / target
+    if called is None and "/" not in target and not (cwd / target).exists() and command.is_file():
+        called = _CONSOLE_SCRIPT.search(text_of(command) or "")
+        if called is None:
+            raise UsageError(
+                f"{command} is no command of a Python package. Name a script of yours."
+            )
+    if called is not None:
+        return Program(None, called[1], arguments, cwd, _own_folder(cwd), function=called[2])
     path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
     if path.suffix == ".ipynb":
         raise UsageError(
