@@ -118,6 +118,7 @@ PRINTED = "standard output"  # the name of what a program prints, among its file
 STOP_FILE = "stop"  # put there by the engine: the program is ended at the end of a step
 EVENTS_FILE = "events.json"  # the operations that the requested step executed, replay by replay
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
+OUTSIDE = "outside"  # the folder in the names of files that are saved elsewhere
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
 # Prefix of observations beside the training, which are not judged; the kind follows
 BESIDE = "beside "

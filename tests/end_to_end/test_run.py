@@ -176,7 +176,7 @@ def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_s
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("print('hello')\n\n", "trains nothing"),
+        ("x = 1\n\n", "no training step was observed"),
         ("import os\nraise ValueError('no such data')\n", "ValueError: no such data"),
     ],
 )

@@ -111,6 +111,20 @@ def test_a_format_that_cannot_be_read_is_compared_by_its_bytes(tmp_path):
     assert formats.read("gone", str(tmp_path / "gone")) is None
 
 
+def test_the_addresses_and_the_date_in_a_file_of_keras_are_no_part_of_the_model(tmp_path):
+    def saved(rate, address, when):
+        path = tmp_path / "a.keras"
+        with zipfile.ZipFile(path, "w") as archive:
+            config = {"rate": rate, "dtype": {"shared_object_id": address}}
+            archive.writestr("config.json", json.dumps(config))
+            archive.writestr("metadata.json", json.dumps({"date_saved": when}))
+        return Contents((read(path),))
+
+    one = saved(0.5, 140337, "2026-11-29@22:49:41")
+    assert not list(contents.differing(one, saved(0.5, 140999, "2026-11-29@22:49:43"), False))
+    assert list(contents.differing(one, saved(0.6, 140337, "2026-11-29@22:49:41"), True))
+
+
 def test_a_few_numbers_in_an_array_may_be_times(tmp_path):
     np.savez(tmp_path / "a.npz", began=1500000000.25, rows=np.array([1, 2], "int32"))
     leaves = {leaf.place: (leaf.kind, leaf.text) for leaf in read(tmp_path / "a.npz").leaves}

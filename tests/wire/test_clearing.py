@@ -185,7 +185,7 @@ def test_a_crowd_of_daemons_is_ended(project, tmp_path):
     kept = tmp_path / "kept"
     run(tmp_path, "--keep", str(kept), "train.py").communicate(timeout=120)
     printed = [path.read_text().split() for path in kept.glob("r/*/trials/*/stdout")]
-    assert len(printed) == 2 and all(len(pids) == 60 for pids in printed)
+    assert len(printed) >= 2 and all(len(pids) == 60 for pids in printed)
     assert_gone(*(int(pid) for pids in printed for pid in pids))
 
 

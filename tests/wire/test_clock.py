@@ -19,6 +19,7 @@ session = types.SimpleNamespace(
     at_points=lambda function: None,
     after_import=lambda name, function: later.append(function),
     sites=types.SimpleNamespace(is_users=lambda file: False),
+    own_setting=lambda source: None,
 )
 later = []
 if sys.argv[1] == "pin":

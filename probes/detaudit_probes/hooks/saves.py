@@ -1,10 +1,9 @@
-"""What the script saves outside of its folder: ``save`` and ``save_weights`` of Keras, ``save`` and
-``savez`` of NumPy, and h5py files. (Files in its folder are read when it has ended:
-:mod:`detaudit_probes.contents`.)
+"""What the script saves: ``save`` and ``save_weights`` of Keras, ``save`` and ``savez`` of NumPy,
+and h5py files. It counts for files outside of the script's folder; those in its folder are read
+when it has ended (:mod:`detaudit_probes.contents`), if it has a sandbox.
 
 The values are taken from the call, because another run may write the same file at the same time;
-those of an h5py file, which is written in pieces, are taken from its arrays at the end. Whether two
-runs have saved the same arrays counts for the verdict, as their training does.
+those of an h5py file, which is written in pieces, are taken from its arrays at the end.
 """
 
 import functools
@@ -19,6 +18,7 @@ from detaudit_probes.hooks import h5py_files
 from detaudit_probes.hooks.names import STAMP
 from detaudit_probes.hooks.recorder import MOST_ALIVE
 from detaudit_probes.hooks.values import read
+from detaudit_probes.protocol import OUTSIDE
 
 
 def record(session: Any, recorder: Any) -> None:
@@ -138,8 +138,8 @@ def _record(
 
 
 def _name(file: Any, root: str) -> Any:
-    """Return the file's name without stamps; None for one in the program's folder, and for a
-    temporary one, which has another name in every run.
+    """Return the file's name below the program's folder without stamps; None for a temporary one,
+    which has another name in every run.
     """
     if not isinstance(file, (str, os.PathLike)):
         file = getattr(file, "name", None)
@@ -147,6 +147,8 @@ def _name(file: Any, root: str) -> Any:
         return None
     path, root = os.path.realpath(str(os.fspath(file))), os.path.realpath(root)
     if path.startswith(os.path.join(root, "")):
-        return None
+        return STAMP.sub("#", os.path.relpath(path, root))
     temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
-    return None if path.startswith(temporary) else STAMP.sub("#", os.path.basename(path))
+    if path.startswith(temporary):
+        return None
+    return os.path.join(OUTSIDE, STAMP.sub("#", os.path.basename(path)))

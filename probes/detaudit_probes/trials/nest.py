@@ -11,7 +11,8 @@ import sys
 import threading
 from typing import Any, Dict, Optional, Tuple
 
-from detaudit_probes import backends, codec, protocol
+# The sources before the worker: a third party's file may import it
+from detaudit_probes import backends, codec, protocol, sources  # noqa: F401
 from detaudit_probes.forking import children
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.trace import write_json

@@ -268,7 +268,10 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
 
 
 def _has_outputs(trace: Trace) -> bool:
-    return trace.contents is not None and contents.count(trace.contents, trace.trained) > 0
+    read = trace.contents
+    return bool(trace.saved_files()) or (
+        read is not None and contents.count(read, trace.trained) > 0
+    )
 
 
 def _of_failures(outcome: Outcome) -> str:

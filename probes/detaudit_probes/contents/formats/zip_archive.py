@@ -11,6 +11,8 @@ from detaudit_probes.contents import formats
 from detaudit_probes.contents.leaves import array
 from detaudit_probes.protocol import Leaf
 
+#: In a file of Keras: the address of an object, and when the file was saved.
+NOT_OF_THE_MODEL = ("shared_object_id", "date_saved")
 #: In a file of ``torch.save``, the elements of a tensor.
 STORAGE = re.compile(r"/data/\d+$")
 
@@ -22,6 +24,7 @@ def recognises(name: str, start: bytes) -> bool:
 def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
     with zipfile.ZipFile(file) as archive:
         members = sorted(archive.namelist())
+        of_keras = {"config.json", "metadata.json"} <= set(members)
         of_torch = any(member.endswith("/data.pkl") for member in members)
         for member in members:
             data = archive.read(member)
@@ -30,7 +33,8 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
                 yield array(place, data)
                 continue
             for leaf in formats.inner(member, io.BytesIO(data), place):
-                yield leaf
+                if not (of_keras and leaf.place.endswith(NOT_OF_THE_MODEL)):
+                    yield leaf
 
 
 def _place(member: str, of_torch: bool) -> str:
