@@ -115,28 +115,24 @@ def checkout(tmp_path):
     return Checkout(tmp_path / "detaudit")
 
 
-def add_source(checkout: Checkout) -> None:
-    """As docs/how-to/add-a-source.md says."""
-    (file,) = blocks("add-a-source.md", "python")
-    checkout.add("probes/detaudit_probes/sources/file_times.py", file)
-    for edit in edits("add-a-source.md"):
+def follow(checkout: Checkout, name: str, path: str) -> None:
+    """Add the only file that a page of docs/how-to prints, and make its edits."""
+    (file,) = blocks(name, "python")
+    checkout.add(path, file)
+    for edit in edits(name):
         checkout.edit(*edit)
+
+
+def add_source(checkout: Checkout) -> None:
+    follow(checkout, "add-a-source.md", "probes/detaudit_probes/sources/file_times.py")
 
 
 def add_backend(checkout: Checkout) -> None:
-    """As docs/how-to/add-a-backend.md says."""
-    (file,) = blocks("add-a-backend.md", "python")
-    checkout.add("probes/detaudit_probes/backends/tensorflow_ours.py", file)
-    for edit in edits("add-a-backend.md"):
-        checkout.edit(*edit)
+    follow(checkout, "add-a-backend.md", "probes/detaudit_probes/backends/tensorflow_ours.py")
 
 
 def add_format(checkout: Checkout) -> None:
-    """As docs/how-to/add-a-format.md says."""
-    (file,) = blocks("add-a-format.md", "python")
-    checkout.add("audit/detaudit/report/formats/plain.py", file)
-    for edit in edits("add-a-format.md"):
-        checkout.edit(*edit)
+    follow(checkout, "add-a-format.md", "audit/detaudit/report/formats/plain.py")
 
 
 def add_command(checkout: Checkout) -> None:

@@ -10,6 +10,7 @@ FEW = 64  # elements of an array that are numbers
 LONGEST = 2000  # characters of a text that are kept
 MOST_TEXT = 1 << 20  # characters of all texts of a file that are kept
 BLOCK = 1 << 20
+START = 4096  # bytes by which a format is recognised: the last letter of a text may be cut
 
 
 def array(place: str, *parts: Any) -> Leaf:

@@ -63,10 +63,11 @@ class _Hooks:
     def read(self, variable: Any) -> Any:
         """Return the bits of a tensor; nothing of one that has none that can be read."""
         import numpy
+        import torch
 
         try:
             value = self._backend.tensor(variable)
-            if value.layout not in _strided():
+            if value.layout != torch.strided:
                 value = value.detach().to_dense()
             return self._backend.read(value)
         except Exception:  # Torch's, for a tensor without memory, or of a kind that NumPy lacks
@@ -221,12 +222,6 @@ class _Hooks:
             for path, tensor in _tensors(name, structure)
             if not tensor.requires_grad
         ]
-
-
-def _strided() -> Tuple[Any, ...]:
-    import torch
-
-    return (torch.strided,)
 
 
 def _compiling() -> bool:

@@ -207,6 +207,7 @@ class Sandboxed:
     _known: set[Begun] = field(default_factory=set)  # how the runs began whose state was ever kept
     _there: Begun | None = None  # how the run began whose state is kept now
     _holder: Path | None = None  # the folder of that trial
+    _written: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def view(self, trial: Path, start: Start, begun: Begun) -> View:
         """Return the view of a run. Raises StateGone if the run is to start with files that no run
@@ -218,6 +219,12 @@ class Sandboxed:
             )
         return self.sandbox.view(trial, start)
 
+    def written(self, trial: Path) -> tuple[str, ...]:
+        """Return the names that a trial which has ended wrote; its folder is searched once."""
+        if trial not in self._written:
+            self._written[trial] = self.sandbox.written(trial)
+        return self._written[trial]
+
     def settle(self, trial: Path, begun: Begun | None) -> None:
         """Finish a trial. If it completed, and started without another run's files, ``begun`` says
         how.
@@ -225,10 +232,11 @@ class Sandboxed:
         The files of the first trial that began like this are kept, in place of those kept before: a
         later run may start with them.
         """
-        write_json(trial / WRITTEN_FILE, list(self.sandbox.written(trial)))
+        write_json(trial / WRITTEN_FILE, list(self.written(trial)))
         if begun is not None and begun not in self._known:
             self._keep_state(trial, begun)
         self.sandbox.discard(trial)
+        del self._written[trial]
 
     def _keep_state(self, trial: Path, begun: Begun) -> None:
         if self._holder is not None:
@@ -542,8 +550,9 @@ class ProgramHost:
         """Return what a run has printed and saved: the paths of its files, by their names."""
         files = {protocol.PRINTED: folder / protocol.STDOUT_FILE}
         if self.services.sandboxed is not None:
-            sandbox = self.services.sandboxed.sandbox
-            found = {name: sandbox.find(folder, name) for name in sandbox.written(folder)}
+            sandboxed = self.services.sandboxed
+            names = sandboxed.written(folder)
+            found = {name: sandboxed.sandbox.find(folder, name) for name in names}
             files.update({name: path for name, path in found.items() if path is not None})
         return files
 

@@ -9,7 +9,7 @@ import importlib
 import os
 from typing import Any, BinaryIO, Iterator, Optional, Sequence
 
-from detaudit_probes.contents.leaves import bounded, of_file, raw
+from detaudit_probes.contents.leaves import START, bounded, of_file, raw
 from detaudit_probes.protocol import PRINTED, Content, Leaf
 
 NAMES = (
@@ -25,7 +25,6 @@ NAMES = (
     "table",
     "plain_text",
 )
-START = 4096  # bytes by which a format is recognised
 LARGEST = 2 << 30  # bytes of a file whose content is read
 
 

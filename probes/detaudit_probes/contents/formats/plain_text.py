@@ -4,10 +4,8 @@ and the last version counts.
 
 from typing import BinaryIO, Iterator
 
-from detaudit_probes.contents.leaves import text
+from detaudit_probes.contents.leaves import START, text
 from detaudit_probes.protocol import PRINTED, Leaf
-
-START = 4096  # bytes by which a format is recognised: the last letter may be cut
 
 
 def recognises(name: str, start: bytes) -> bool:
