@@ -6,6 +6,7 @@ Libraries in C or C++ raise no event, so their calls with a path are wrapped: ``
 data set caches.
 """
 
+import functools
 import glob
 import os
 import re
@@ -39,6 +40,7 @@ REPLACES = {
 #: Events that change the file of their first argument, with the place of the folder; a database is
 #: read and written.
 CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.connect": None}
+HEARD = frozenset(("open", "socket.connect", *REPLACES, *CHANGES))
 
 
 class Use(NamedTuple):
@@ -74,7 +76,13 @@ def follow(
             pass
 
     if hasattr(sys, "addaudithook"):
-        sys.addaudithook(lambda event, arguments: _heard(event, arguments, say, connected))
+
+        def heard(event: str, arguments: Any) -> None:
+            # An import of TensorFlow raises 140,000 other events
+            if event in HEARD:
+                _heard(event, arguments, say, connected)
+
+        sys.addaudithook(heard)
     else:
         _follow_open(session, say)
         if connected is not None:
@@ -263,6 +271,8 @@ class Record:
         self._prefixes: Set[str] = set()
         self._known: Dict[Use, None] = {}
         self._connected = False
+        # An import of TensorFlow reads 3,500 such files in 600 folders
+        self._folder_of_code = functools.lru_cache(maxsize=1024)(os.path.realpath)
         self.ended = False  # files opened after that are opened by detaudit
 
     def connected(self) -> None:
@@ -275,11 +285,12 @@ class Record:
             self._known[use] = None
         try:
             folder, name = os.path.split(use.path)
-            path = (
-                os.path.join(os.path.realpath(folder), name)
-                if use.itself
-                else os.path.realpath(use.path)
-            )
+            if name.endswith(".pyc"):
+                path = os.path.join(self._folder_of_code(folder), name)
+            elif use.itself:
+                path = os.path.join(os.path.realpath(folder), name)
+            else:
+                path = os.path.realpath(use.path)
             inside = self._inside(path)
             if (
                 use.reads
