@@ -253,5 +253,4 @@ def test_usage(detaudit):
     assert detaudit("run", "nowhere.py").code == 2
     assert detaudit("run", "--resume", "nowhere.jsonl", __file__).code == 2
     assert detaudit("run", "--stop-after", "soon", "x.py").code == 2
-    assert "nbconvert" in detaudit("run", "x.ipynb").err
     assert "--depth op" in detaudit("run", "--depth", "layer", "--reproducer", "f.py", "x.py").err

@@ -10,6 +10,7 @@ import pytest
 from detaudit.commands.run import program
 from detaudit.errors import UsageError
 
+from tests import notebook_files
 from tests.slow import slow
 
 #: Trains by hand, with every seed set, and writes times, durations, process ids and run ids.
@@ -138,3 +139,24 @@ def test_the_command_of_an_installed_package_is_its_function(project, tmp_path):
         program.find("ls", False, (), project, str(python))
     with pytest.raises(UsageError, match="There is no script train_model"):
         program.find("train_model", False, (), project, str(python))
+
+
+def test_a_notebook_is_run_cell_by_cell(tmp_path):
+    notebook_files.write(
+        tmp_path / "train.ipynb",
+        "%matplotlib inline\nimport numpy as np",
+        "def noise():\n    return np.random.normal()",
+        "noise()",
+    )
+    saved = tmp_path.parent / f"{tmp_path.name}.json"
+    command = [sys.executable, "-m", "detaudit", "run", "--no-cost", "--json", str(saved)]
+    done = subprocess.run(
+        [*command, "train.ipynb"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    report = json.loads(saved.read_text(encoding="utf-8"))
+    assert (done.returncode, [one["source"] for one in report["causes"]]) == (1, ["numpy-legacy"])
+    (site,) = report["causes"][0]["sites"]
+    assert (site["file"], site["line"]) == ("train.ipynb[2]", 2)
+    assert report["fix"]["verified"] and "+++ b/train.ipynb[1]\n" in report["fix"]["diff"]
+    assert "%matplotlib inline in cell 1" in " ".join(done.stdout.split())
+    assert "make the change above in the notebook" in " ".join(done.stdout.split())

@@ -650,12 +650,12 @@ def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
     assert not alive(int((tmp_path / "pids").read_text()))
 
 
-def test_a_script_that_is_not_there_and_a_notebook(tmp_path):
+def test_a_script_that_is_not_there(tmp_path):
     from detaudit.errors import UsageError
 
     for name, said in (
         ("nowhere.py", "There is no script nowhere.py"),
-        ("a.ipynb", "nbconvert"),
+        ("a.ipynb", "There is no script a.ipynb"),
         ("pkg", "-m pkg"),
         (".", r"There is no script \.\.$"),
         (str(tmp_path), r"There is no script \S+\.$"),

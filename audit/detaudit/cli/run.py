@@ -64,7 +64,7 @@ def run_command(
         typer.Argument(
             metavar="SCRIPT",
             autocompletion=_scripts,
-            help="The script; with -m, the module; or package.module:function, or an installed command.",
+            help="The script or notebook; with -m, the module; or package.module:function, or an installed command.",
         ),
     ],
     arguments: Annotated[
@@ -219,6 +219,8 @@ def run_command(
     write.refuse_equal({**results, "log-file": log_file, "keep": keep})
     words = tuple(arguments or ())
     script = program.find(target, module, words, working_folder(), options.python)
+    if write_fix is not None and script.is_notebook:
+        raise UsageError("--write-fix writes a diff for patch, which cannot change a notebook.")
     written = {**targets, "fix": write_fix, "reproducer": reproducer, "log": log_file}
     write.refuse_files_of(script.root, written)
     if keep is not None:

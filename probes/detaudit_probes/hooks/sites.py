@@ -9,6 +9,7 @@ import sysconfig
 import threading
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from detaudit_probes import notebooks
 from detaudit_probes.protocol import Draw
 
 MOST_SITES = 200
@@ -131,7 +132,10 @@ class Sites:
             ours = os.path.abspath(name).startswith(self._ours)
             installed = path.startswith(self._installed) or "site-packages" in path
             known = (
-                not ours and not installed and path.startswith(self._root) and os.path.exists(path)
+                not ours
+                and not installed
+                and path.startswith(self._root)
+                and os.path.exists(notebooks.parts(path)[0])
             )
             self._known[name] = known
         return known

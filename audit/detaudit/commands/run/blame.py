@@ -13,7 +13,7 @@ from detaudit_probes.protocol import Draw, Seeding
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import INPUT_CHANGED, Cause, Site
-from detaudit.commands.run.program import text_of
+from detaudit.commands.run.notebooks import names_of, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
@@ -21,6 +21,7 @@ from detaudit.core.experiment import Finished
 from detaudit.registry import base
 
 MOST_CANDIDATES = 32  # expressions that are tried
+MOST_FILES = 50  # in which they are looked for
 
 Blaming = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Cause, ...]]
 
@@ -210,18 +211,14 @@ def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str
 
 def _texts(case: Case) -> dict[str, str]:
     """Return the Python files of the program by name, the script's own first."""
-    root = case.program.root
-    files = [path for path in sorted(root.rglob("*.py")) if not _foreign(path.relative_to(root))][
-        :50
-    ]
-    if case.program.script in files:
-        files.remove(case.program.script)
-        files.insert(0, case.program.script)
+    root, script = case.program.root, case.program.script
+    own = [] if script is None else names_of(str(case.program.relative(script)), root)
+    found = (path.relative_to(root) for path in sorted(root.rglob("*.py")))
+    others = [str(path) for path in found if not _foreign(path)][:MOST_FILES]
     return {
-        str(path.relative_to(root)): text
-        for path in files
-        if case.program.contains(str(path.relative_to(root)))
-        and (text := text_of(path)) is not None
+        name: text
+        for name in dict.fromkeys((*own, *others))
+        if case.program.contains(name) and (text := text_of(root / name)) is not None
     }
 
 

@@ -13,7 +13,7 @@ from detaudit_probes.declare import Edit
 from detaudit.commands.run import cost, edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix
-from detaudit.commands.run.program import text_of
+from detaudit.commands.run.notebooks import names_of, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
@@ -143,7 +143,7 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
         if way.edit is None:
             continue
         if way.edit.kind == "insert":
-            names = [main] if main else []
+            names = names_of(main, case.program.root) if main else []
         else:
             names = list(dict.fromkeys(file for file, _ in way.places))
         changed = False
@@ -154,6 +154,8 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
             if new is not None:
                 files[name] = new
                 changed = True
+                if way.edit.kind == "insert":
+                    break
         if not changed:
             return None
     return files

@@ -20,13 +20,13 @@ import psutil
 from detaudit_probes import protocol
 
 from detaudit.commands.run.forks import Forks
+from detaudit.commands.run.notebooks import text_of
 from detaudit.commands.run.program import (
     MOST_LISTED,
     Program,
     ProgramHost,
     Services,
     last_word,
-    text_of,
 )
 from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
@@ -140,7 +140,11 @@ def _mentions_clock(root: Path) -> bool:
     """Whether the program may take a seed from the clock: its forked runs then begin in different
     seconds. Fresh runs always do, and confirm what forked ones have shown.
     """
-    names = (name for name, _ in islice(tree.entries(root), MOST_LISTED) if name.endswith(".py"))
+    names = (
+        name
+        for name, _ in islice(tree.entries(root), MOST_LISTED)
+        if name.endswith((".py", ".ipynb"))
+    )
     files = [root / name for name in islice(names, MOST_READ + 1)]
     return len(files) > MOST_READ or any(CLOCK_WORDS.search(text_of(path) or "") for path in files)
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from detaudit_probes import codec, protocol
+from detaudit_probes.notebooks import SUFFIX as NOTEBOOK
 
-from detaudit.commands.run import trackers
+from detaudit.commands.run import notebooks, trackers
 from detaudit.commands.run.reading import GUEST, Reading
 from detaudit.commands.run.supervise import LAUNCH_FILE
 from detaudit.core import printed
@@ -39,6 +40,7 @@ from detaudit.machine import confinement, variables
 from detaudit.registry import base
 
 MOST_BURNERS = 8
+RUN_CELLS = "from detaudit_probes import notebooks; notebooks.run()"
 _MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _FUNCTION = re.compile(rf"({_MODULE}):({_MODULE})")
 #: What installers write into the script of an entry point.
@@ -56,8 +58,8 @@ REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 
 @dataclass(frozen=True)
 class Program:
-    """``python SCRIPT ARGUMENTS``, ``python -m MODULE ARGUMENTS``, or a call of the ``function`` of
-    a module, as started in ``cwd``.
+    """``python SCRIPT ARGUMENTS``, ``python -m MODULE ARGUMENTS``, a call of the ``function`` of a
+    module, or the cells of a notebook, as started in ``cwd``.
 
     ``root`` contains the user's code: it is ``cwd`` if the script is below it, else the script's
     own folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose
@@ -76,9 +78,10 @@ class Program:
         """Return the name of a version with these ``texts``. It contains a digest of them, so a
         saved trial of that name has seen the same texts.
         """
-        digest = hashlib.sha256(json.dumps(texts, sort_keys=True).encode()).hexdigest()
+        files = notebooks.put_back(texts, self.root)
+        digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
         name = f"{title} {digest[:12]}"
-        self.versions[name] = texts
+        self.versions[name] = files
         return name
 
     @property
@@ -87,6 +90,17 @@ class Program:
         if self.function:
             return f"{self.module}:{self.function}"
         return f"-m {self.module}" if self.module else str(self.relative(self.script))
+
+    @property
+    def is_notebook(self) -> bool:
+        return self.script is not None and self.script.suffix == NOTEBOOK
+
+    @property
+    def not_run(self) -> str:
+        """Return a sentence on the lines of a notebook that are not run, if there are any. Raises
+        UsageError if it is no notebook in Python.
+        """
+        return notebooks.left_out(self.script) if self.script and self.is_notebook else ""
 
     def relative(self, path: Path | None) -> Path:
         assert path is not None
@@ -120,6 +134,8 @@ class Program:
             return [python, "-m", self.module, *self.arguments]
         assert self.script is not None
         moved = root / self.relative(self.script) if root != self.root else self.script
+        if self.is_notebook:
+            return [python, "-c", RUN_CELLS, str(moved), *self.arguments]
         return [python, str(moved), *self.arguments]
 
     def _call(self) -> str:
@@ -147,7 +163,7 @@ def find(
     called = _FUNCTION.fullmatch(target)
     command = Path(python).parent / target
     if called is None and "/" not in target and not (cwd / target).exists() and command.is_file():
-        called = _CONSOLE_SCRIPT.search(text_of(command) or "")
+        called = _CONSOLE_SCRIPT.search(notebooks.text_of(command) or "")
         if called is None:
             raise UsageError(
                 f"{command} is no command of a Python package. Name a script of yours."
@@ -155,10 +171,6 @@ def find(
     if called is not None:
         return Program(None, called[1], arguments, cwd, _own_folder(cwd), function=called[2])
     path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
-    if path.suffix == ".ipynb":
-        raise UsageError(
-            f"{target} is a notebook. Convert it first: jupyter nbconvert --to script {target}"
-        )
     package = target.rstrip("/").replace("/", ".")
     if not path.is_file():
         raise UsageError(
@@ -170,7 +182,9 @@ def find(
             )
         )
     root = cwd if path.is_relative_to(cwd) and cwd != cwd.parent else path.parent
-    return Program(path, None, arguments, cwd, _own_folder(root))
+    # Jupyter starts a notebook in its own folder
+    started_in = path.parent if path.suffix == NOTEBOOK else cwd
+    return Program(path, None, arguments, started_in, _own_folder(root))
 
 
 def _own_folder(root: Path) -> Path:
@@ -683,16 +697,6 @@ def _burners() -> int:
     with contextlib.suppress(OSError, ValueError):
         quota = confinement.cpu_quota()
     return min(confinement.usable(confinement.cores(), quota) or 1, MOST_BURNERS)
-
-
-def text_of(path: Path) -> str | None:
-    """Return a file's text with its line ends unchanged; None if there is none, or it is not
-    UTF-8.
-    """
-    try:
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _identities(*descriptors: int) -> set[tuple[int, int]]:

@@ -40,7 +40,7 @@ from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
-from detaudit.core.sentences import number
+from detaudit.core.sentences import capitalized, number
 from detaudit.errors import UsageError
 from detaudit.execution import claims
 from detaudit.execution import resume as resume_file
@@ -167,6 +167,8 @@ class _Run:
             forecast = _forecast(self.options).announcement(self.program.title)
             rest = "Files that it writes outside its folder are really written, in every run."
             self.emit(Notice(f"{forecast}. {rest}"))
+            if self.program.not_run:
+                self.emit(Notice(f"{capitalized(self.program.not_run)}."))
             if self.options.budget is not None:
                 self.emit(Notice(_describe_budget(self.options.budget)))
             files = self._listing()
@@ -201,7 +203,12 @@ class _Run:
         audit = replace(
             audit,
             output=_first_output(trials),
-            notes=audit.notes + _notes(trials, self.options.online) + _of_forks(self.forks),
+            notes=(
+                *audit.notes,
+                *filter(None, (self.program.not_run,)),
+                *_notes(trials, self.options.online),
+                *_of_forks(self.forks),
+            ),
             isolation=isolation,
             environment={**audit.environment, **facts},
         )

@@ -65,6 +65,11 @@ def what_to_do(report: v1.RunReport) -> str:
         resting = [one.title for one in report.depends_on]
         return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
     if report.fix is not None and report.fix.verified:
+        if report.program.endswith(".ipynb"):
+            return (
+                f"make the change above in the notebook ({report.program}[1] is the first cell that "
+                f"contains code)"
+            )
         return (
             "save the fix above as fix.diff (--write-fix fix.diff does it for you), and apply it "
             "with patch -p1 < fix.diff"
