@@ -111,12 +111,18 @@ SOURCES_VARIABLE = "_DETAUDIT_SOURCES"
 # Left in a trial's folder by the recorded process of a user's script (``hooks/start.py``).
 MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
+# A folder for each of these that is recorded too, named after its id: it has files as the trial's.
+PROCESSES_FOLDER = "recorded"
+PROCESS_FILE = "process.json"  # which process was recorded
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
 # In a trial's folder: the files of the program that are to be read, and what is in them.
 CONTENTS_REQUEST, CONTENTS_FILE = "contents-request.json", "contents.json"
 PRINTED = "standard output"  # the name of what a program prints, among its files
 STOP_FILE = "stop"  # put there by the engine: the program is ended at the end of a step
 EVENTS_FILE = "events.json"  # the operations that the requested step executed, replay by replay
+# The files of one recorded process, among others in its folder; and the ends of its tables' names.
+OF_PROCESS = (TRACE_FILE, TABLES_FILE, PROCESS_FILE, SITES_FILE, EVENTS_FILE)
+TABLE_SUFFIXES = (".rows", ".at", ".bytes")
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
 OUTSIDE = "outside"  # the folder in the names of files that are saved elsewhere
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
@@ -268,6 +274,16 @@ class Files(NamedTuple):
     found: Tuple[str, ...] = ()
     outside: Tuple[str, ...] = ()
     connected: bool = False
+
+
+class Process(NamedTuple):
+    """A Python process of a user's program: the name of its script, a digest of its ``arguments``
+    (which may be secrets), and its ``rank`` among equal ones, if it has been given one.
+    """
+
+    title: str
+    arguments: str
+    rank: str = ""
 
 
 class Point(NamedTuple):

@@ -62,7 +62,7 @@ def test_saved_files_are_reported_in_the_order_in_which_they_were_saved(fresh_fo
 
 def test_a_file_that_is_not_there_is_an_empty_one(trace):
     assert trace.stdout(10) == b"" and trace.stderr_end() == ""
-    assert trace.other_processes() == 0 and trace.note("written.json") is None
+    assert trace.unrecorded_processes() == 0 and trace.note("written.json") is None
     assert trace.sites() == CallSites((), ()) and trace.step_replays() == StepReplays()
     assert trace.final is None and trace.saved_files() == {}
 

@@ -131,12 +131,9 @@ def test_the_command_of_an_installed_package_is_its_function(project, tmp_path):
     (tmp_path / "bin" / "train-model").write_text(
         "#!/x/python\nimport sys\nfrom pkg.train import main\nif __name__ == '__main__':\n    sys.exit(main())\n"
     )
-    (tmp_path / "bin" / "ls").write_bytes(b"\x7fELF")
     found = program.find("train-model", False, ("7",), project, str(python))
-    assert (found.module, found.function, found.title) == ("pkg.train", "main", "pkg.train:main")
+    assert (found.module, found.function, found.title) == ("pkg.train", "main", "train-model")
     assert found.command("python", project)[3:] == ["7"]
-    with pytest.raises(UsageError, match="no command of a Python package"):
-        program.find("ls", False, (), project, str(python))
     with pytest.raises(UsageError, match="There is no script train_model"):
         program.find("train_model", False, (), project, str(python))
 
@@ -160,3 +157,34 @@ def test_a_notebook_is_run_cell_by_cell(tmp_path):
     assert report["fix"]["verified"] and "+++ b/train.ipynb[1]\n" in report["fix"]["diff"]
     assert "%matplotlib inline in cell 1" in " ".join(done.stdout.split())
     assert "make the change above in the notebook" in " ".join(done.stdout.split())
+
+
+def test_a_shell_script_is_judged_by_what_it_prints(project):
+    (project / "train.sh").write_text(f"{sys.executable} -c 'print(1)'\necho done\n")
+    command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--show-output"]
+    for words in (["train.sh"], ["--", "sh", "train.sh"]):
+        done = subprocess.run([*command, *words], cwd=project, capture_output=True, text=True)
+        said = " ".join(done.stdout.split())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "sh train.sh are bitwise identical" in said and "1 done" in said
+
+
+@slow
+def test_a_cause_is_found_in_any_process_that_a_shell_script_starts(project, tmp_path):
+    (project / "train.sh").write_text("python prepare.py\npython train.py\n")
+    (project / "prepare.py").write_text("import sys\nprint(len(sys.argv))\n")
+    (project / "train.py").write_text("import numpy as np\n\nprint(np.random.normal())\n")
+    saved = tmp_path / "report.json"
+    command = [sys.executable, "-m", "detaudit", "run", "--no-cost", "--json", str(saved)]
+    subprocess.run([*command, "train.sh"], cwd=project, capture_output=True)
+    report = json.loads(saved.read_text(encoding="utf-8"))
+    assert [one["source"] for one in report["causes"]] == ["numpy-legacy"], report["reason"]
+    (site,) = report["causes"][0]["sites"]
+    assert (site["file"], site["line"]) == ("train.py", 3)
+
+
+def test_a_command_is_named_by_its_script(project):
+    (project / "train.sh").write_text("")
+    found = program.find("sh", False, ("train.sh", "--token", "secret"), project)
+    assert (found.title, found.arguments) == ("sh train.sh", ("--token", "secret"))
+    assert found.command("python", project) == ["sh", "train.sh", "--token", "secret"]

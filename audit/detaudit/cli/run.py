@@ -1,6 +1,8 @@
 """``detaudit run``: audit a program of the user's."""
 
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -221,6 +223,8 @@ def run_command(
     script = program.find(target, module, words, working_folder(), options.python)
     if write_fix is not None and script.is_notebook:
         raise UsageError("--write-fix writes a diff for patch, which cannot change a notebook.")
+    if script.words and python == sys.executable:
+        options = replace(options, python=interpreter_path(shutil.which("python") or python))
     written = {**targets, "fix": write_fix, "reproducer": reproducer, "log": log_file}
     write.refuse_files_of(script.root, written)
     if keep is not None:

@@ -243,10 +243,14 @@ class Trace:
         """Return the end of what the program has written to its standard error."""
         return printed.end(self.folder / protocol.STDERR_FILE)
 
-    def other_processes(self) -> int:
-        """Return how many further Python processes the program has started or forked."""
+    def unrecorded_processes(self) -> int:
+        """Return how many Python processes that the program has started or forked are not recorded,
+        neither here nor in a folder of their own.
+        """
         path = self.folder / protocol.PROCESSES_FILE
-        return len(path.read_text().split()) if path.exists() else 0
+        numbers = path.read_text().split() if path.exists() else []
+        recorded = self.folder / protocol.PROCESSES_FOLDER
+        return sum(not (recorded / number).exists() for number in numbers)
 
     def sites(self) -> protocol.CallSites:
         """Return the lines that drew from the recorded generator, and those that set seeds."""

@@ -18,8 +18,9 @@ from detaudit_probes.hooks import h5py_files
 from detaudit_probes.protocol import Files
 
 MOST = 200  # names kept of each kind
-# Names by tempfile and multiprocessing, and of the code that TensorFlow generates from functions
-RANDOM_NAME = re.compile("(tmp|pymp-|__autograph_generated_file)[a-z0-9_]{8}")
+# Names by tempfile, multiprocessing and torchrun, and of the code that TensorFlow generates from
+# functions
+RANDOM_NAME = re.compile("(tmp|pymp-|torchelastic_|__autograph_generated_file)[a-z0-9_]{8}")
 LATE = 600.0  # seconds by which the clock of a file server may be behind
 #: Folders of compiled code, and of files that are read to compute faster and never change results.
 COMPILED = re.compile(

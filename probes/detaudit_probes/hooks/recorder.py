@@ -492,7 +492,7 @@ class Recorder:
             points=before.points + tuple(self.passed),
         )
         if self.pinpoint is not None and (self.pinpoint.replays or before.pinpoint is None):
-            self.pinpoint.leave(self.session.folder)
+            self.pinpoint.leave(self.session.traces)
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:

@@ -35,6 +35,7 @@ class Session(Given):
 
     def __init__(self, request: Request, folder: str, pinned: Set[str], root: str) -> None:
         super().__init__(request, folder, pinned)
+        self.traces = folder  # where the trace of this process is written
         # What a source stored at the start, for its ``touched``
         self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))

@@ -1,12 +1,14 @@
 """The beginning and the end of a recorded process: pins before the script's first line, the trace
 after its last.
 
-One process of a trial is the script's own; it is recorded. Python processes that it starts or forks
-are pinned like it and counted, but not recorded.
+The first Python process of a trial is recorded, and so are programs in Python that it starts, such
+as the training that a launcher starts, each in a folder of its own. Forked processes and the
+workers of a pool are pinned like them and counted, but not recorded.
 """
 
 import atexit
 import functools
+import hashlib
 import json
 import os
 import sys
@@ -22,6 +24,11 @@ from detaudit_probes.recording.thread_team import Team
 
 #: The most bytes of tensors that one trial keeps, if it is asked to keep them.
 MOST_KEPT = 256 << 20
+MOST_RECORDED = 16  # processes of one trial, beside the first
+#: In the command lines of processes that run tasks for another one.
+OF_WORKERS = ("multiprocessing", "loky")
+#: Variables with which launchers tell equal processes their number.
+RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 _getpid = os.getpid  # taken at import, before a pin can replace it
 
 
@@ -45,6 +52,10 @@ def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
     session = Session(request, folder, pinned, request.orders.root)
     if claim(folder):
         _record_training(session, modules)
+    elif _is_program():
+        session.traces = os.path.join(folder, protocol.PROCESSES_FOLDER, str(_getpid()))
+        if _makes_room(session.traces):
+            _record_training(session, modules)
     for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
@@ -74,6 +85,31 @@ def claim(folder: str) -> bool:
         return False
 
 
+def _is_program() -> bool:
+    """Whether this process runs a program of its own: it is not a worker of a pool."""
+    command = getattr(sys, "orig_argv", None)  # Python 3.10 and newer
+    if command is None:
+        try:
+            with open("/proc/self/cmdline", encoding="utf-8", errors="replace") as file:
+                command = file.read().split("\0")
+        except OSError:
+            return False
+    return not any(word in part for part in command for word in OF_WORKERS)
+
+
+def _makes_room(folder: str) -> bool:
+    """Make a folder for the trace of this process, unless too many are recorded; it exists if the
+    process was restarted by ``exec``.
+    """
+    around = os.path.dirname(folder)
+    os.makedirs(around, exist_ok=True)
+    if not os.path.isdir(folder):
+        if len(os.listdir(around)) >= MOST_RECORDED:
+            return False
+        os.mkdir(folder)
+    return True
+
+
 def _leave_number(folder: str) -> None:
     """Write the id of a process that is not recorded: the engine counts them."""
     with open(os.path.join(folder, protocol.PROCESSES_FILE), "a") as file:
@@ -87,7 +123,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     request = session.request
     keep = session.orders.keep_from
     writer = trace.TraceWriter(
-        session.folder,
+        session.traces,
         request.trial,
         codec.encode(request),
         request.fingerprint,
@@ -131,6 +167,16 @@ def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
 
     atexit.register(ending)
     choose.record(session, recorder, name)
+
+
+def _this_process(root: str) -> protocol.Process:
+    """Return which process this is; paths below ``root`` are the same in every run's copy of it."""
+    root, path = os.path.realpath(root), os.path.realpath(sys.argv[0])
+    inside = os.path.exists(path) and path.startswith(os.path.join(root, ""))
+    name = os.path.relpath(path, root) if inside else os.path.basename(path)
+    given = "\0".join(sys.argv[1:]).replace(root, "").encode("utf-8", "surrogateescape")
+    ranks = (os.environ[name] for name in RANKS if name in os.environ)
+    return protocol.Process(name, hashlib.sha256(given).hexdigest(), next(ranks, ""))
 
 
 def _ids(module: ModuleType) -> List[str]:
@@ -193,7 +239,9 @@ class _Ending:
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
-                self._write_sites(os.path.join(session.folder, protocol.SITES_FILE))
+                self._write_sites(os.path.join(session.traces, protocol.SITES_FILE))
+            path = os.path.join(session.traces, protocol.PROCESS_FILE)
+            trace.write_json(path, codec.encode(_this_process(session.orders.root)))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except (
             BaseException

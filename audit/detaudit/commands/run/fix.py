@@ -172,6 +172,8 @@ def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | Non
 def main_file(case: Case) -> str | None:
     """Return the file that the interpreter starts, below the program's root."""
     program = case.program
+    if case.started is not None:
+        return case.started if (program.root / case.started).is_file() else None
     if program.script is not None:
         return str(program.relative(program.script))
     assert program.module is not None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from detaudit_probes.protocol import Measures
 
-from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, vary
+from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, trainer, vary
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import OUTPUT, RUNS_DIFFER, TRAINING, Observer, RunAudit
 from detaudit.commands.run.forecast import Length, predict
@@ -216,10 +216,14 @@ def _repeat(
         trials = pair(case.unpinned, number)
         found = yield list(trials)
         done += [found[trial] for trial in trials]
+    if case.program.words or trainer.is_another(done):
+        process = trainer.process_of(done)
+        case = replace(case, started=process.title if process is not None else "")
     differing = counted(done).divergence
     if differing is not None:
         case.emit(Differing(_early_notice(differing, case.search)))
-        steps = None if _outside(done) else cut.behind(done)
+        whole = _outside(done) or case.started is not None
+        steps = None if whole else cut.behind(done)
         case.emit(forecast.expected(length, case.jobs(), case.runs(), differs=True, steps=steps))
     return case, done, _refused(blank, done)
 
@@ -339,17 +343,20 @@ def _differing(
 
 
 def _spared(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> tuple[Case, RunAudit]:
-    """Let every run go to its own end if the program writes outside its folder: what a run that is
-    ended leaves there, such as a lock or a checkpoint, would meet the next run, and the user's own.
+    """Let every run go to its own end if a run that is ended could leave a lock or a checkpoint
+    outside its folder, which would meet the next run, and the user's own; or if other processes of
+    the program need what the training ends on.
     """
     outside = _outside(runs)
-    if not outside:
+    if outside:
+        case.forks.drop("it writes outside its folder")
+        why = f"the script writes outside its folder: {listed(outside[:3])}"
+    elif case.started is not None:
+        case.forks.drop("it starts the process that trains")
+        why = "the script starts the process that trains"
+    else:
         return case, audit
-    case.forks.drop("it writes outside its folder")
-    note = (
-        f"no run of the search was ended early, because the script writes outside its folder: "
-        f"{listed(outside[:3])}"
-    )
+    note = f"no run of the search was ended early, because {why}"
     return replace(case, end_early=False), replace(audit, notes=(*audit.notes, note))
 
 

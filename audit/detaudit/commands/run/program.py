@@ -22,6 +22,7 @@ from detaudit_probes.notebooks import SUFFIX as NOTEBOOK
 from detaudit.commands.run import notebooks, trackers
 from detaudit.commands.run.reading import GUEST, Reading
 from detaudit.commands.run.supervise import LAUNCH_FILE
+from detaudit.commands.run.trainer import Trainer
 from detaudit.core import printed
 from detaudit.core.condition import Condition
 from detaudit.core.experiment import Finished
@@ -40,6 +41,7 @@ from detaudit.machine import confinement, variables
 from detaudit.registry import base
 
 MOST_BURNERS = 8
+SHELL_SCRIPTS = (".sh", ".bash")
 RUN_CELLS = "from detaudit_probes import notebooks; notebooks.run()"
 _MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 _FUNCTION = re.compile(rf"({_MODULE}):({_MODULE})")
@@ -59,7 +61,8 @@ REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 @dataclass(frozen=True)
 class Program:
     """``python SCRIPT ARGUMENTS``, ``python -m MODULE ARGUMENTS``, a call of the ``function`` of a
-    module, or the cells of a notebook, as started in ``cwd``.
+    module (which is the command ``name``, if it is installed as one), the cells of a notebook, or
+    the ``words`` of another command, as started in ``cwd``.
 
     ``root`` contains the user's code: it is ``cwd`` if the script is below it, else the script's
     own folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose
@@ -73,6 +76,8 @@ class Program:
     root: Path
     versions: dict[str, Mapping[str, str]] = field(default_factory=dict)
     function: str | None = None
+    name: str | None = None
+    words: tuple[str, ...] = ()
 
     def add_version(self, title: str, texts: Mapping[str, str]) -> str:
         """Return the name of a version with these ``texts``. It contains a digest of them, so a
@@ -87,8 +92,10 @@ class Program:
     @property
     def title(self) -> str:
         """The program's name in reports: without arguments, which may contain secrets."""
+        if self.words:
+            return " ".join(self.words)
         if self.function:
-            return f"{self.module}:{self.function}"
+            return self.name or f"{self.module}:{self.function}"
         return f"-m {self.module}" if self.module else str(self.relative(self.script))
 
     @property
@@ -128,6 +135,8 @@ class Program:
 
     def command(self, python: str, root: Path) -> list[str]:
         """Return the command line, with the script in another ``root`` if one is given."""
+        if self.words:
+            return [*self.words, *self.arguments]
         if self.function:
             return [python, "-c", self._call(), *self.arguments]
         if self.module:
@@ -155,21 +164,23 @@ def find(
     python: str = sys.executable,
 ) -> Program:
     """Return the program that the command line names: a script, a module, a function of a module
-    (``package.train:main``), or a command that an installed package has in the environment of
-    ``python``. Raises UsageError with a sentence if there is none.
+    (``package.train:main``), a command that an installed package has in the environment of
+    ``python``, a shell script, or any command in ``PATH``, such as ``bash`` or a launcher. Raises
+    UsageError with a sentence if there is none.
     """
     if is_module:
         return Program(None, target, arguments, cwd, _own_folder(cwd))
     called = _FUNCTION.fullmatch(target)
-    command = Path(python).parent / target
-    if called is None and "/" not in target and not (cwd / target).exists() and command.is_file():
-        called = _CONSOLE_SCRIPT.search(notebooks.text_of(command) or "")
-        if called is None:
-            raise UsageError(
-                f"{command} is no command of a Python package. Name a script of yours."
-            )
     if called is not None:
         return Program(None, called[1], arguments, cwd, _own_folder(cwd), function=called[2])
+    if "/" not in target and not (cwd / target).exists():
+        installed = _CONSOLE_SCRIPT.search(notebooks.text_of(Path(python).parent / target) or "")
+        if installed is not None:
+            return Program(
+                None, installed[1], arguments, cwd, _own_folder(cwd), {}, installed[2], target
+            )
+        if shutil.which(target) is not None:
+            return _command(target, arguments, cwd)
     path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
     package = target.rstrip("/").replace("/", ".")
     if not path.is_file():
@@ -181,10 +192,21 @@ def find(
                 else ""
             )
         )
+    if path.suffix in SHELL_SCRIPTS:
+        return _command("bash", (target, *arguments), cwd)
     root = cwd if path.is_relative_to(cwd) and cwd != cwd.parent else path.parent
     # Jupyter starts a notebook in its own folder
     started_in = path.parent if path.suffix == NOTEBOOK else cwd
     return Program(path, None, arguments, started_in, _own_folder(root))
+
+
+def _command(command: str, arguments: tuple[str, ...], cwd: Path) -> Program:
+    """Return the program of a command line; a script that is its first argument belongs to its
+    name, other arguments may be secrets.
+    """
+    own = arguments[:1] if arguments and (cwd / arguments[0]).is_file() else ()
+    rest = arguments[len(own) :]
+    return Program(None, None, rest, cwd, _own_folder(cwd), words=(command, *own))
 
 
 def _own_folder(root: Path) -> Path:
@@ -390,6 +412,7 @@ class Services:
     online: bool = False
     keeps_all: bool = False
     room: Room = field(default_factory=Room)
+    trainer: Trainer = field(default_factory=Trainer)
 
 
 @dataclass
@@ -575,6 +598,8 @@ class ProgramHost:
         # Before its layers are removed, which frees the disk.
         fault = self._own_fault(folder, ended)
         own, room = self._prepared.pop(folder), self.services.room
+        if ended.status == 0:
+            self.services.trainer.settle(folder)
         room.peak = max(room.peak, size_of(folder))
         if self.services.sandboxed is not None:
             self.services.sandboxed.settle(folder, own.begun if ended.status == 0 else None)

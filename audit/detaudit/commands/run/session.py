@@ -17,7 +17,7 @@ from detaudit_probes import sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
-from detaudit.commands.run import trackers
+from detaudit.commands.run import trackers, trainer
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import Isolation, RunAudit
@@ -35,6 +35,7 @@ from detaudit.commands.run.program import (
     listing,
     written_by,
 )
+from detaudit.commands.run.trainer import Trainer
 from detaudit.core.condition import Condition
 from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Notice
@@ -158,6 +159,7 @@ class _Run:
         # Two trainings at a time may not fit on one card.
         self.jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
         self.forks = NO_FORKS
+        self.trainer = Trainer()
         self.so_far: list[RunAudit] = []
         self.written: set[str] = set()
 
@@ -205,7 +207,7 @@ class _Run:
             output=_first_output(trials),
             notes=(
                 *audit.notes,
-                *filter(None, (self.program.not_run,)),
+                *filter(None, (self.program.not_run, self._trainer_of(trials))),
                 *_notes(trials, self.options.online),
                 *_of_forks(self.forks),
             ),
@@ -245,6 +247,7 @@ class _Run:
             files={name: status for name, status in files.items() if not stat.S_ISDIR(status[1])},
         )
         self.session.go_on(identity, _ended_by_script, self.sandboxed.take_up)
+        self.trainer.remember(list(self.runner.finished.values()))
         self._remove_unfinished()
 
     def _listing(self) -> dict[str, tuple[int, int, int]]:
@@ -376,6 +379,7 @@ class _Run:
             self.options.online,
             self.options.keep_environment,
             Room(jobs, self._most_runs()),
+            self.trainer,
         )
 
         def open_process(
@@ -396,12 +400,19 @@ class _Run:
             program_nests=Nests(self.program, self.forks, services),
         )
 
+    def _trainer_of(self, trials: Sequence[Finished]) -> str:
+        """Return a sentence on the process that is judged, if that is not evident."""
+        evident = not self.program.words and not trainer.is_another(trials)
+        return "" if evident else trainer.described(trials)
+
     def _why_no_forks(self) -> str:
         """Return why no run can go on from a fork of the script; empty if nothing is known yet."""
         if self.session.on_gpu(self.options.device):
             return "it may use a GPU"
         if self.sandboxed.sandbox.kind != OVERLAY:
             return "its folder has no overlay"
+        if self.program.words:
+            return "it is a command of the shell"
         return ""
 
     def _most_runs(self) -> int:
@@ -415,6 +426,10 @@ class _Run:
             variables["CUDA_VISIBLE_DEVICES"] = "-1"
         if self.options.backend is not None:
             variables["KERAS_BACKEND"] = self.options.backend
+        if self.program.words:
+            # As if the environment of --python were activated
+            folder = os.path.dirname(self.options.python)
+            variables["PATH"] = os.pathsep.join((folder, variables.get("PATH", os.defpath)))
         return variables
 
     def _unpinned(self) -> Condition:
@@ -486,7 +501,7 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
         for name in trial.trace.measures.trackers
     }
     offline = () if online else trackers.notes(imported)
-    return environment.warnings(os.environ) + own + offline + _not_recorded(trials)
+    return (*environment.warnings(os.environ), *own, *offline, *_not_recorded(trials))
 
 
 def _of_forks(forks: Forks) -> tuple[str, ...]:
@@ -495,14 +510,14 @@ def _of_forks(forks: Forks) -> tuple[str, ...]:
 
 
 def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
-    """Return a sentence on Python processes that the script starts, if it starts any."""
+    """Return a sentence on Python processes of the script that are not recorded, if any are not."""
     traces = [trial.trace for trial in trials if trial.trace is not None]
-    most = max((trace.other_processes() for trace in traces), default=0)
+    most = max((trace.unrecorded_processes() for trace in traces), default=0)
     if not most:
         return ()
     sentence = (
-        f"the script starts or forks processes, up to {most} in one run: those that run Python are "
-        f"pinned like the script, but not recorded"
+        f"the script forks processes or starts workers, up to {most} in one run: they are pinned "
+        f"like the script, but not recorded"
     )
     return (sentence,)
 

@@ -1,0 +1,184 @@
+"""Which of the Python processes of a run is judged, if it starts several: the one that makes the
+most training steps, and the same one in every run.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detaudit_probes import codec, protocol
+
+from detaudit.core.experiment import Finished
+from detaudit.core.files import read_json, write_json
+from detaudit.core.outcome import COMPLETED
+
+#: In the folder of a trial whose first Python process is not the judged one: which one is.
+TRAINER_FILE = "trainer.json"
+FIRST = "first"  # the folder to which the trace of the first process is moved then
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """A process that has ended, with the folder of its trace."""
+
+    folder: Path
+    process: protocol.Process
+    document: Mapping[str, Any]
+
+    @property
+    def steps(self) -> int:
+        return int(self.document.get("measures", {}).get("steps", 0))
+
+
+class Trainer:
+    """Chooses the judged process of each run, as in the first one that made a training step."""
+
+    def __init__(self) -> None:
+        self._chosen: protocol.Process | None = None
+
+    def remember(self, runs: Sequence[Finished]) -> None:
+        """Choose as these runs did, which are those of a saved audit."""
+        notes = (run.trace.note(TRAINER_FILE) for run in runs if run.trace is not None)
+        known = next(filter(None, notes), None)
+        if known is not None:
+            self._chosen = codec.decode(protocol.Process, known)
+
+    def settle(self, folder: Path) -> None:
+        """Make the trace of the judged process the trial's own, with what its other processes have
+        used.
+        """
+        if not (folder / protocol.PROCESSES_FOLDER).exists():
+            return
+        found = list(_recorded(folder))
+        if len(found) < 2:
+            return
+        judged = self._choose(found)
+        others = [one for one in found if one is not judged]
+        write_json(judged.folder / protocol.TRACE_FILE, _with_others(judged, others))
+        _join_sites(judged, others)
+        if judged.folder != folder:
+            _move(folder, folder / protocol.PROCESSES_FOLDER / FIRST)
+            _move(judged.folder, folder)
+            write_json(folder / TRAINER_FILE, codec.encode(judged.process))
+
+    def _choose(self, found: Sequence[_Recorded]) -> _Recorded:
+        chosen = self._chosen
+        if chosen is not None:
+            alike = [one for one in found if one.process == chosen] or [
+                one
+                for one in found
+                if (one.process.title, one.process.rank) == (chosen.title, chosen.rank)
+            ]
+            found = alike or found
+        # The first of them, in the order in which they began
+        judged = max(found, key=lambda one: (one.steps, one.process.rank == "0"))
+        if judged.steps and chosen is None:
+            self._chosen = judged.process
+        return judged
+
+
+def _recorded(folder: Path) -> Iterator[_Recorded]:
+    """Yield the processes of a trial that were recorded to their end, in the order in which they
+    began.
+    """
+    began = (folder / protocol.PROCESSES_FILE).read_text().split()
+    others = (folder / protocol.PROCESSES_FOLDER / number for number in began)
+    for one in (folder, *others):
+        with contextlib.suppress(OSError, ValueError):
+            document = read_json(one / protocol.TRACE_FILE)
+            process = codec.decode(protocol.Process, read_json(one / protocol.PROCESS_FILE))
+            if document["outcome"]["kind"] == COMPLETED:
+                yield _Recorded(one, process, document)
+
+
+def _with_others(judged: _Recorded, others: Sequence[_Recorded]) -> dict[str, Any]:
+    """Return the judged process's document, with the sources and files that the others used."""
+    document = {**judged.document}
+    measures = codec.decode(protocol.Measures, document["measures"])
+    evidence = dict(document["evidence"])
+    digests = dict(document["digests"])
+    for other in others:
+        theirs = codec.decode(protocol.Measures, other.document["measures"])
+        measures = measures._replace(
+            used=_union(measures.used, theirs.used),
+            placebos=_union(measures.placebos, theirs.placebos),
+            trackers=_union(measures.trackers, theirs.trackers),
+            files=_joined(measures.files, theirs.files),
+        )
+        for name, count in other.document["evidence"].items():
+            evidence[name] = evidence.get(name, 0) + count
+        saved = {
+            name: digest
+            for name, digest in other.document["digests"].items()
+            if name.startswith(protocol.SAVED)
+        }
+        digests = {**saved, **digests}
+    return {
+        **document,
+        "measures": codec.encode(measures),
+        "evidence": evidence,
+        "digests": digests,
+    }
+
+
+def _union(mine: Sequence[str], theirs: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({*mine, *theirs}))
+
+
+def _joined(mine: protocol.Files, theirs: protocol.Files) -> protocol.Files:
+    return protocol.Files(
+        **{
+            name: one or other if isinstance(one, bool) else _union(one, other)
+            for name, one, other in zip(protocol.Files._fields, mine, theirs, strict=True)
+        }
+    )
+
+
+def _join_sites(judged: _Recorded, others: Sequence[_Recorded]) -> None:
+    """Add the lines of the other processes that drew, or set seeds."""
+    draws: list[protocol.Draw] = []
+    seeds: list[protocol.Seeding] = []
+    for one in (judged, *others):
+        path = one.folder / protocol.SITES_FILE
+        if path.exists():
+            sites = codec.decode(protocol.CallSites, read_json(path))
+            draws += sites.draws
+            seeds += sites.seeds
+    if draws or seeds:
+        sites = protocol.CallSites(tuple(draws), tuple(seeds))
+        write_json(judged.folder / protocol.SITES_FILE, codec.encode(sites))
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move the trace of a process to another folder."""
+    target.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        if path.name in protocol.OF_PROCESS or path.suffix in protocol.TABLE_SUFFIXES:
+            path.rename(target / path.name)
+
+
+def is_another(runs: Sequence[Finished]) -> bool:
+    """Whether another process than the first is judged."""
+    return any(run.trace is not None and run.trace.note(TRAINER_FILE) is not None for run in runs)
+
+
+def process_of(runs: Sequence[Finished]) -> protocol.Process | None:
+    """Return the process that is judged, as the first recorded run describes it."""
+    notes = (run.trace.note(protocol.PROCESS_FILE) for run in runs if run.trace is not None)
+    known = next(filter(None, notes), None)
+    return None if known is None else codec.decode(protocol.Process, known)
+
+
+def described(runs: Sequence[Finished]) -> str:
+    """Return a sentence on the process that is judged; empty if none made a training step."""
+    process = process_of(runs)
+    trains = any(run.trace is not None and run.trace.measures.steps for run in runs)
+    if process is None or not trains:
+        return ""
+    rank = f" (rank {process.rank})" if process.rank else ""
+    return (
+        f"the process that was judged is {process.title}{rank}: of the program's Python processes, "
+        f"the one that makes the most training steps"
+    )
