@@ -4,8 +4,9 @@
 Resumable: what is in the file is not run again. A case is right if the named causes are exactly the
 planted ones; a line is right if one of the call sites is among the lines that a user would accept.
 ``--table`` prints the file's contents as a table for docs/explanation/corpus.md. A case that needs
-Torch or JAX is audited with the interpreter that ``_DETAUDIT_TORCH_PYTHON`` or
-``_DETAUDIT_JAX_PYTHON`` names, and left out without it.
+Torch, JAX or PyArrow, and these are not installed beside the tests, is audited with the interpreter
+that ``_DETAUDIT_TORCH_PYTHON``, ``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_PYARROW_PYTHON`` names, and
+left out without it.
 """
 
 import argparse
@@ -99,7 +100,7 @@ def interpreter(planted: dict) -> str | None:
 
 def audit(folder: Path, planted: dict, **choices: object) -> dict:
     """The report of the script in ``folder``, as ``detaudit run`` writes it, no pin timed."""
-    target = planted["module"] or "train.py"
+    target = planted.get("target") or planted["module"] or "train.py"
     found = program.find(target, bool(planted["module"]), tuple(planted["arguments"]), folder)
     done = session.run(
         found, session.Options(interpreter(planted), cost=False, **choices), lambda event: None

@@ -1,12 +1,13 @@
 """How long `detaudit run` takes, in run-times of the script: ``python -m tests.bench.minutes
-[SCRIPT ...] [--out FILE] [--corpus FILE] [--longer SECONDS] [--old CHECKOUT]``.
+[SCRIPT ...] [--out FILE] [--corpus FILE] [--longer SECONDS] [--old CHECKOUT] [--interrupt RUNS]``.
 
 A run-time is the median wall time of three plain runs of the script, before, between and after the
 audits. Scripts are those of the corpus that do not repeat; with ``--longer`` the epochs of a script
 are multiplied until a plain run takes about so many seconds. ``--old`` audits each script with an
-earlier state of detaudit as well, and no pin timed. ``all`` stands for every script that does not
-repeat; with ``--corpus``, what each audit found goes into that file too, as a row of the bench
-``corpus``. Measure on an idle machine. Resumable: what is in the file for this state of detaudit is
+earlier state of detaudit as well, and no pin timed. With ``--interrupt``, an audit gets a SIGTERM
+after so many run-times, and the command that it prints continues it. ``all`` stands for every
+script that does not repeat; with ``--corpus``, what each audit found goes into that file too, as a
+row of the bench ``corpus``. Measure on an idle machine. Resumable: what is in the file for this state of detaudit is
 not run again; without a SCRIPT, the summary is printed.
 """
 
@@ -14,14 +15,17 @@ import argparse
 import json
 import os
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.bench.corpus import CORPUS, cases, judged, keep, kept, load, product
 
@@ -36,12 +40,13 @@ def main() -> int:
     parser.add_argument("--corpus", type=Path)
     parser.add_argument("--longer", type=float, default=0.0)
     parser.add_argument("--old", type=Path)
+    parser.add_argument("--interrupt", type=float)
     options = parser.parse_args()
     state = product()
     done = {(one["script"], one["longer"]) for one in kept(options.out) if one["state"] == state}
     for script in _scripts(options.scripts):
         if (script, options.longer) not in done:
-            found = measured(script, options.longer, options.old)
+            found = measured(script, options.longer, options.old, options.interrupt)
             keep(options.out, {"state": state, **found})
             if options.corpus is not None:
                 row = {"case": script, **found["new"]["judged"], "seconds": found["new"]["seconds"]}
@@ -61,7 +66,7 @@ def _differs(planted: dict) -> bool:
     return any(not one.get("varies_only") for one in planted["causes"])
 
 
-def measured(script: str, longer: float, old: Path | None) -> dict:
+def measured(script: str, longer: float, old: Path | None, interrupt: float | None = None) -> dict:
     planted = load(script)
     with tempfile.TemporaryDirectory(prefix="minutes-") as holder:
         folder = Path(holder) / "work"
@@ -72,7 +77,8 @@ def measured(script: str, longer: float, old: Path | None) -> dict:
         if longer:
             _lengthen(folder, longer / plain[0])
             plain = [_plain(folder, command)]
-        new = _audit(folder, command, Path(holder) / "new.json", None, planted)
+        ended = None if interrupt is None else interrupt * plain[0]
+        new = _audit(folder, command, Path(holder) / "new.json", None, planted, ended)
         plain.append(_plain(folder, command))
         before = None
         if old is not None:
@@ -107,28 +113,28 @@ def _lengthen(folder: Path, factor: float) -> None:
 
 
 def _audit(
-    folder: Path, command: Sequence[str], out: Path, checkout: Path | None, planted: dict
+    folder: Path,
+    command: Sequence[str],
+    out: Path,
+    checkout: Path | None,
+    planted: dict,
+    interrupt: float | None = None,
 ) -> dict:
-    """One audit as a user starts it: seconds to the first sentence and to the last line."""
+    """One audit as a user starts it: seconds to the first sentence and to the last line. It gets a
+    SIGTERM after ``interrupt`` seconds, and is then continued.
+    """
     environment, options = dict(os.environ), ["--json", str(out)]
     if checkout is not None:
         options.append("--no-cost")
         environment["PYTHONPATH"] = f"{checkout / 'audit'}:{checkout / 'probes'}"
-    began, first = time.monotonic(), None
-    process = subprocess.Popen(
-        [sys.executable, "-m", "detaudit", "run", *options, *command],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if first is None and line.startswith(FIRST):
-            first = round(time.monotonic() - began, 2)
-    process.wait()
-    seconds = round(time.monotonic() - began, 2)
+    heard, began = _Heard(), time.monotonic()
+    place = {"cwd": folder, "env": environment}
+    started = [sys.executable, "-m", "detaudit", "run", *options, *command]
+    code = heard.run(started, interrupt, **place)
+    if interrupt is not None:
+        assert code == 130, code
+        code = heard.run(shlex.split(heard.last), None, **place)
+    seconds, first = round(time.monotonic() - began, 2), heard.first
     report = json.loads(out.read_text(encoding="utf-8"))
     asked = [report["conditions"][one["condition"]]["options"] for one in report["trials"]]
     return {
@@ -137,12 +143,37 @@ def _audit(
         "causes": sorted(one["source"] for one in report["causes"]),
         "judged": judged(planted, report) if checkout is None else None,
         "fixed": bool(report["fix"] and report["fix"]["verified"]),
-        "exit": process.returncode,
+        "exit": code,
         "whole": sum(not one.get("stop_steps") for one in asked),
         "short": sum(bool(one.get("stop_steps")) and not one.get("forked") for one in asked),
         "forked": sum(bool(one.get("forked")) for one in asked),
         "warnings": report["warnings"],
     }
+
+
+class _Heard:
+    """What audits say on standard error: seconds to the first sentence, and the last line."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.first: float | None = None
+        self.last = ""
+
+    def run(self, command: Sequence[str], interrupt: float | None, **place: Any) -> int:
+        """Run an audit, which gets a SIGTERM after ``interrupt`` seconds; return its exit code."""
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, **place
+        )
+        assert process.stderr is not None
+        timer = threading.Timer(interrupt or 0.0, process.terminate)
+        if interrupt is not None:
+            timer.start()
+        for line in process.stderr:
+            if self.first is None and line.startswith(FIRST):
+                self.first = round(time.monotonic() - self._began, 2)
+            self.last = line.strip() or self.last
+        timer.cancel()
+        return process.wait()
 
 
 def described(found: dict) -> str:

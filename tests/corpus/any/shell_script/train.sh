@@ -1,0 +1,3 @@
+set -e
+python prepare.py
+python train.py
