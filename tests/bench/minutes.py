@@ -7,11 +7,12 @@ are multiplied until a plain run takes about so many seconds. ``--old`` audits e
 earlier state of detaudit as well, and no pin timed. With ``--interrupt``, an audit gets a SIGTERM
 after so many run-times, and the command that it prints continues it. ``all`` stands for every
 script that does not repeat; with ``--corpus``, what each audit found goes into that file too, as a
-row of the bench ``corpus``. Measure on an idle machine. Resumable: what is in the file for this state of detaudit is
-not run again; without a SCRIPT, the summary is printed.
+row of the bench ``corpus``. Measure on an idle machine. Resumable: what is in the file for this
+state of detaudit is not run again; without a SCRIPT, the summary is printed.
 """
 
 import argparse
+import compileall
 import json
 import os
 import re
@@ -43,6 +44,8 @@ def main() -> int:
     parser.add_argument("--interrupt", type=float)
     options = parser.parse_args()
     state = product()
+    for folder in ("audit", "probes"):  # as pip does it
+        compileall.compile_dir(Path(__file__).parents[2] / folder, quiet=1)
     done = {(one["script"], one["longer"]) for one in kept(options.out) if one["state"] == state}
     for script in _scripts(options.scripts):
         if (script, options.longer) not in done:

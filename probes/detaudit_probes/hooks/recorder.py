@@ -466,8 +466,9 @@ class Recorder:
         ended = _clock()
         for function in self.before_the_end:
             function()
-        # Unreachable objects are then gone in both runs, whatever was collected automatically.
-        gc.collect()
+        if any(isinstance(reference, weakref.ref) for _, reference, _ in self._variables):
+            # Unreachable objects are then gone in both runs, whatever was collected automatically.
+            gc.collect()
         named = [(name + " at the end", value) for name, value, _ in self._last_values()]
         self.generators(AT_THE_END)
         records = self.trace.once_each("update", named)

@@ -30,7 +30,7 @@ class Case:
     are made at a time, ``spent`` the seconds since the audit began, of the
     ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
     program's own end), and may be one of ``forks``; none is ended early unless ``end_early``.
-    ``started`` is the script of the process that is judged, if the program is another one.
+    ``started`` is the script of the judged process, if the program starts several.
     ``expect`` announces how long another search takes, whose trials end after so many steps.
     """
 
