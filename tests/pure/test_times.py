@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from detaudit.commands.run.times import (
+from detaudit.core.stamps import (
     LATER,
     SLOWER,
     as_duration,
