@@ -108,6 +108,7 @@ class Edit(NamedTuple):
     * ``first``: make ``value`` the first argument
     * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
       too, and one that contains ``{arguments}`` replaces the whole call
+    * ``seed``: write a constant in place of a seed that is made from the call, if it is made once
     * ``order``: sort the sets, and replace ``hash``, in lines that depend on the hash seed
 
     All but ``insert`` change calls of functions whose last name is among ``calls`` (any function if

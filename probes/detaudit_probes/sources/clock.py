@@ -26,7 +26,7 @@ import time
 import types
 
 from detaudit_probes.backends import BACKENDS
-from detaudit_probes.declare import InScript, Link, Pin, Source, Unpin, Variation
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin, Variation
 from detaudit_probes.kit import batches
 
 ID = "clock"
@@ -51,6 +51,8 @@ WAITING = (
 )
 READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
+CLOCKS_NS = tuple(name + "_ns" for name in CLOCKS)
+DATES = ("now", "utcnow", "today")
 
 SOURCE = Source(
     id=ID,
@@ -92,6 +94,7 @@ SOURCE = Source(
         counted=False,
         direct=True,
         if_lengths_differ="wall-clock",
+        edits=(Edit("seed", calls=(*CLOCKS, *CLOCKS_NS, *DATES, "getpid")),),
     ),
     variation=Variation("another clock and process id", pins=True),
 )
@@ -317,9 +320,7 @@ def _for_users(session, make):
 
 
 def spy(session):
-    session.count_calls(
-        ID, time, "time", "time_ns", *[name + end for name in CLOCKS[1:] for end in ("", "_ns")]
-    )
+    session.count_calls(ID, time, *CLOCKS, *CLOCKS_NS)
     session.count_calls(ID, time, *READERS + FORMATTERS)
     session.count_calls(ID, os, "getpid")
 
@@ -331,6 +332,6 @@ def spy(session):
 
             return classmethod(wrapper)
 
-        return {name: counting(name) for name in ("now", "utcnow", "today")}
+        return {name: counting(name) for name in DATES}
 
     _for_users(session, make)

@@ -16,10 +16,20 @@ import os
 import random
 
 from detaudit_probes.backends import BACKENDS
-from detaudit_probes.declare import InScript, Link, Pin, Source, Unpin
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source, Unpin
 from detaudit_probes.kit import batches
 
 ID = "os-entropy"
+CALLS = (
+    "urandom",
+    "getrandom",
+    "randbits",
+    "randbelow",
+    "token_bytes",
+    "token_hex",
+    "uuid1",
+    "uuid4",
+)
 
 SOURCE = Source(
     id=ID,
@@ -54,7 +64,7 @@ SOURCE = Source(
     quick=True,
     advice="Change the lines by hand: name files by a counter instead of a uuid, and pass seeds, because the operating "
     "system's entropy cannot be seeded.",
-    script=InScript(ID, rank=160, may_fail=True),
+    script=InScript(ID, rank=160, may_fail=True, edits=(Edit("seed", calls=CALLS),)),
 )
 
 

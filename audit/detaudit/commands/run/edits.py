@@ -50,10 +50,10 @@ def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
         return insert(text, tree, [line.format(seed=seed) for line in edit.lines], edit.after)
     calls = calls_at(tree, edit.calls, lines)
     splices = list(filter(None, [_change_call(text, call, edit, seed) for call in calls]))
-    return _parsed(splice(text, splices)) if splices else None
+    return parsed(splice(text, splices)) if splices else None
 
 
-def _parsed(text: str) -> str | None:
+def parsed(text: str) -> str | None:
     """Return ``text`` if it is still valid Python: a comment in an unusual place may have been
     cut.
     """

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from detaudit_probes.declare import Edit
 
-from detaudit.commands.run import cost, edits
+from detaudit.commands.run import cost, edits, seeds
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.findings import Cause, Fix
+from detaudit.commands.run.findings import Cause, Fix, Site
 from detaudit.commands.run.notebooks import names_of, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
@@ -33,7 +33,11 @@ class Way:
 
     edit: Edit | None = None
     environment: tuple[tuple[str, str], ...] = ()
-    places: tuple[tuple[str, int], ...] = ()
+    sites: tuple[Site, ...] = ()
+
+    def draws(self, file: str) -> dict[int, int]:
+        """Return how often each line of a file drew."""
+        return {site.line: site.draws for site in self.sites if site.file == file}
 
 
 def fix(
@@ -51,10 +55,7 @@ def fix(
     """
     unwritten = [cause.source for cause in causes if not list(_ways(case, cause))]
     if unwritten:
-        return (
-            None,
-            f"detaudit knows no edit that pins {listed(unwritten)}. {_advice(causes, unwritten)}",
-        )
+        return None, _unknown(causes, unwritten)
     last, number = "", -1
     for ways in _combinations(case, causes):
         files = _applied(case, ways)
@@ -89,11 +90,22 @@ def fix(
                 *cost.ratios(before, after),
                 excluded,
             ), ""
+    if number < 0:
+        unfit = [cause.source for cause in causes if not _fits(case, cause)]
+        return None, _unknown(causes, unfit or [cause.source for cause in causes])
     advice = _advice(causes, [cause.source for cause in causes])
     return (
         None,
-        f"no change that was tried works: {last or 'none of the edits fits these lines'}. {advice}".strip(),
+        f"no change that was tried works: {last}. {advice}".strip(),
     )
+
+
+def _fits(case: Case, cause: Cause) -> bool:
+    return any(_applied(case, (way,)) is not None for way in _ways(case, cause))
+
+
+def _unknown(causes: Sequence[Cause], sources: Sequence[str]) -> str:
+    return f"detaudit knows no edit that pins {listed(sources)}. {_advice(causes, sources)}"
 
 
 def _timed(case: Case, fixed: Condition, run: Finished) -> Experiment[list[list[float]]]:
@@ -106,10 +118,9 @@ def _timed(case: Case, fixed: Condition, run: Finished) -> Experiment[list[list[
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     script = case.of_pin(cause.pin).script
     assert script is not None
-    places = tuple((site.file, site.line) for site in cause.sites)
     for edit in script.edits:
-        if edit.kind == "insert" or places:
-            yield Way(edit, places=places)
+        if edit.kind == "insert" or cause.sites:
+            yield Way(edit, sites=cause.sites)
     # What no line of a script can pin is set before it starts
     pin = case.known.get(cause.pin)
     own = () if pin is None else tuple(pin.environment.items())
@@ -145,12 +156,12 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
         if way.edit.kind == "insert":
             names = names_of(main, case.program.root) if main else []
         else:
-            names = list(dict.fromkeys(file for file, _ in way.places))
+            names = list(dict.fromkeys(site.file for site in way.sites))
         changed = False
         for name in filter(case.program.contains, names):
             text = files.get(name) or text_of(case.program.root / name)
-            lines = [line for file, line in way.places if file == name]
-            new = _edited(text, way.edit, lines, case.unpinned.seed) if text is not None else None
+            draws = way.draws(name)
+            new = _edited(text, way.edit, draws, case.unpinned.seed) if text is not None else None
             if new is not None:
                 files[name] = new
                 changed = True
@@ -161,7 +172,10 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     return files
 
 
-def _edited(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
+def _edited(text: str, edit: Edit, draws: Mapping[int, int], seed: int) -> str | None:
+    lines = list(draws)
+    if edit.kind == "seed":
+        return seeds.with_constants(text, edit.calls, draws, seed)
     if edit.kind == "order":
         found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
         sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]

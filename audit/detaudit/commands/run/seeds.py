@@ -1,0 +1,118 @@
+"""Finds where a program takes a seed from the clock or from entropy, and writes a constant there.
+
+Only where the value serves as a seed, as its name or the called function says, and only where it is
+evaluated once in a run: a constant that is used again and again would give the same numbers each
+time.
+"""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from detaudit.commands.run.edits import Splice, calls_at, last_name, parsed, span, splice
+
+#: Functions that only convert what they are given.
+CONVERTING = {"int", "abs", "round", "float", "str", "hash", "hex", "from_bytes", "timestamp"}
+#: Classes that take a seed, beside those whose names say so.
+SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey", "key"}
+_SEED = re.compile(r"seed|rng|random_?state", re.IGNORECASE)
+
+Parents = Mapping[ast.AST, ast.AST]
+
+
+def with_constants(
+    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int
+) -> str | None:
+    """Return ``text`` with ``seed`` in place of each seed that is made from ``calls`` on the lines
+    of ``draws``, each of which drew so often; None if there is none.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return None
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    made: dict[ast.expr, list[ast.Call]] = defaultdict(list)
+    for call in calls_at(tree, calls, list(draws)):
+        made[_whole(call, calls, parents)].append(call)
+    seeds = [
+        whole
+        for whole, inside in made.items()
+        if _is_seed(whole, parents) and sum(_draws_on(whole, draws)) <= len(inside)
+    ]
+    if not seeds:
+        return None
+    return parsed(splice(text, [Splice(*span(text, one), str(seed)) for one in seeds]))
+
+
+def _draws_on(node: ast.expr, draws: Mapping[int, int]) -> list[int]:
+    last = node.end_lineno or node.lineno
+    return [number for line, number in draws.items() if node.lineno <= line <= last]
+
+
+def _whole(call: ast.Call, calls: Sequence[str], parents: Parents) -> ast.expr:
+    """Return the largest expression around a call that is made from such calls, constants and
+    conversions alone.
+    """
+    node: ast.expr = call
+    while True:
+        parent = parents[node]
+        if not isinstance(
+            parent, (ast.BinOp, ast.UnaryOp, ast.Call, ast.Attribute, ast.Subscript)
+        ) or not _is_made(parent, calls):
+            return node
+        node = parent
+
+
+def _is_made(node: ast.AST, calls: Sequence[str]) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.BinOp():
+            return _is_made(node.left, calls) and _is_made(node.right, calls)
+        case ast.UnaryOp():
+            return _is_made(node.operand, calls)
+        case ast.Attribute() | ast.Subscript():
+            return _is_made(node.value, calls)
+        case ast.Call():
+            if last_name(node.func) in calls:
+                return True
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+                given.append(node.func.value)
+            return last_name(node.func) in CONVERTING and all(_is_made(one, calls) for one in given)
+        case _:
+            return False
+
+
+def _is_seed(node: ast.AST, parents: Parents) -> bool:
+    """Whether the value of an expression is used as a seed."""
+    parent = parents[node]
+    while isinstance(parent, (ast.BoolOp, ast.IfExp)):
+        node, parent = parent, parents[parent]
+    match parent:
+        case ast.keyword():
+            call = parents[parent]
+            words = [
+                one.value for one in getattr(call, "args", ()) if isinstance(one, ast.Constant)
+            ]
+            named = parent.arg == "default" and any(_SEED.search(str(word)) for word in words)
+            return named or _SEED.search(parent.arg or "") is not None or _takes_seed(call)
+        case ast.Call():
+            return node in parent.args and _takes_seed(parent)
+        case ast.Assign():
+            return any(_SEED.search(ast.unparse(target)) for target in parent.targets)
+        case ast.AnnAssign() | ast.NamedExpr():
+            return _SEED.search(ast.unparse(parent.target)) is not None
+        case ast.Dict():
+            keys = [
+                key for key, value in zip(parent.keys, parent.values, strict=True) if value is node
+            ]
+            return any(key is not None and _SEED.search(ast.unparse(key)) for key in keys)
+        case _:
+            return False
+
+
+def _takes_seed(call: ast.AST) -> bool:
+    name = last_name(call.func) if isinstance(call, ast.Call) else ""
+    return name in SEEDED or _SEED.search(name) is not None

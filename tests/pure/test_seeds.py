@@ -1,0 +1,70 @@
+"""A seed from the clock or from entropy becomes a constant; anything else from there does not."""
+
+import pytest
+from detaudit.commands.run import seeds
+from detaudit_probes.sources import clock, os_entropy
+
+CALLS = (*clock.SOURCE.script.edits[0].calls, *os_entropy.SOURCE.script.edits[0].calls)
+
+
+def changed(text, draws=1):
+    lines = {number: draws for number, line in enumerate(text.splitlines(), 1) if "(" in line}
+    return seeds.with_constants(text, CALLS, lines, 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("seed = int(time.time())", "seed = 7"),
+        ("SEED: int = time.time_ns() % 2**32", "SEED: int = 7"),
+        ("np.random.seed(int(time()) % (2**31))", "np.random.seed(7)"),
+        ("rng = np.random.default_rng(secrets.randbits(128))", "rng = np.random.default_rng(7)"),
+        ("random.seed(os.urandom(16))", "random.seed(7)"),
+        ("r = random.Random(uuid.uuid4().int)", "r = random.Random(7)"),
+        ("k = KFold(3, shuffle=True, random_state=int(time.time()))", None),
+        ("tf.random.set_seed(int.from_bytes(os.urandom(4), 'little'))", "tf.random.set_seed(7)"),
+        (
+            "key = jax.random.PRNGKey(int(datetime.now().timestamp()))",
+            "key = jax.random.PRNGKey(7)",
+        ),
+        ("p.add_argument('--seed', type=int, default=int(time.time()))", None),
+        ("torch.manual_seed(args.seed or int(time.time()))", "torch.manual_seed(args.seed or 7)"),
+        ("config = {'seed': os.getpid(), 'n': 3}", "config = {'seed': 7, 'n': 3}"),
+    ],
+)
+def test_a_seed_becomes_a_constant(before, after):
+    after = after or before.replace("int(time.time())", "7")
+    assert changed(before + "\n") == after + "\n"
+
+
+def test_a_seed_from_two_calls_is_one_constant():
+    before = "args.seed = (time.time_ns() // 1000 + os.getpid()) % (2**31)\n"
+    assert changed(before, draws=2) == "args.seed = 7\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "began = time.time()",
+        "noise = int.from_bytes(os.urandom(2), 'little') / 65536",
+        "while time.time() - began < seconds: train()",
+        "print(time.time())",
+        "name = f'run-{uuid.uuid4().hex}'",
+        "seed = int(time.time() - began)",
+        "x = rng.normal(time.time())",
+        "seed = (",
+    ],
+)
+def test_what_is_no_seed_stays(text):
+    assert changed(text + "\n") is None
+
+
+def test_a_seed_that_is_made_again_and_again_stays():
+    text = "def batch():\n    rng = np.random.default_rng(secrets.randbits(64))\n    return rng.normal()\n"
+    assert seeds.with_constants(text, CALLS, {2: 9}, 7) is None
+    assert "default_rng(7)" in seeds.with_constants(text, CALLS, {2: 1}, 7)
+
+
+def test_only_lines_that_drew_are_changed():
+    text = "seed = int(time.time())\nother_seed = int(time.time())\n"
+    assert seeds.with_constants(text, CALLS, {2: 1}, 7).startswith("seed = int(time.time())\n")
