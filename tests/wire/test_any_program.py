@@ -95,6 +95,22 @@ def test_a_program_that_shows_nothing_is_not_decided(tmp_path):
     assert "nor saved anything in its folder" in report["reason"]
 
 
+@slow
+def test_entropy_below_python_is_never_taken_for_pythons(tmp_path):
+    text = "import ctypes\nbits = ctypes.create_string_buffer(4)\nctypes.CDLL(None).getrandom(bits, 4, 0)\nprint(bits.raw[0] / 256)\n"
+    report = audited(tmp_path, text)
+    assert (report["reproducible"], report["causes"]) == (False, [])
+    assert "below Python" in report["reason"]
+
+
+@slow
+def test_a_product_of_matrices_depends_on_the_threads_of_its_library(tmp_path):
+    text = "import numpy as np\na = np.random.default_rng(0).normal(size=(700, 700))\nprint((a @ a @ a).sum())\n"
+    report = audited(tmp_path, text)
+    assert report["reproducible"] is True, report["reason"]
+    assert [one["source"] for one in report["depends_on"]] == ["intra-op-threads"]
+
+
 # How a program is started -------------------------------------------------------------------------
 
 PACKAGE = """

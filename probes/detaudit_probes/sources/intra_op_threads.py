@@ -4,6 +4,10 @@ A sum of floating-point numbers depends on the order of its terms. The number of
 decides how TensorFlow and Eigen split a reduction or a convolution, so a different thread count may
 give different bits; with each count, runs usually match. The count must be set before the runtime
 starts, with ``tf.config.threading.set_intra_op_parallelism_threads`` or ``TF_NUM_INTRAOP_THREADS``.
+
+In a user's own script, ``detaudit run`` also sets the counts of OpenMP and of the libraries with
+which NumPy multiplies matrices (OpenBLAS, MKL, BLIS); scikit-learn, LightGBM and XGBoost use them.
+They read these variables when they are loaded.
 """
 
 import functools
@@ -18,6 +22,15 @@ from detaudit_probes.recording import facts
 ID = "intra-op-threads"
 
 COUNTS = (1, 2, 4, 8)
+#: Variables with the counts of TensorFlow, of OpenMP, and of libraries of linear algebra.
+VARIABLES = (
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
 
 SOURCE = Source(
     id=ID,
@@ -99,21 +112,20 @@ def count_uses(trial):
 
 def pin_script(session, name):
     """Set the thread counts of a user's process by variables; calls in the script override them."""
-    os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
-    _elsewhere(session, 1)
+    _set_counts(session, 1)
 
 
 def vary(session):
     """Use another thread count than the machine's default: 2 if it has one core, else 1."""
     count = 2 if facts.cores() == 1 else 1
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(count)
-    _elsewhere(session, count)
+    _set_counts(session, count)
 
 
-def _elsewhere(session, count):
-    """Set the count on the other backends when one of them is imported, and in TensorFlow 1's
-    sessions.
+def _set_counts(session, count):
+    """Set the variables, and the counts that a library takes only from a call: those of JAX and
+    Torch when they are imported, and those of TensorFlow 1's sessions.
     """
+    os.environ.update({name: str(count) for name in VARIABLES})
     for name in ("jax", "torch"):
         session.after_import(name, functools.partial(backends.get(name).set_threads, count))
     session.after_import("tensorflow", functools.partial(_in_sessions, session, count))
