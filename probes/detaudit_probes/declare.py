@@ -109,6 +109,7 @@ class Edit(NamedTuple):
     * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
       too, and one that contains ``{arguments}`` replaces the whole call
     * ``seed``: write a constant in place of a seed that is made from the call, if it is made once
+    * ``generator``: give each generator that the call makes a seed of its own
     * ``order``: sort the sets, and replace ``hash``, in lines that depend on the hash seed
 
     All but ``insert`` change calls of functions whose last name is among ``calls`` (any function if

@@ -216,7 +216,17 @@ def test_every_declared_edit_is_of_a_known_kind():
         if source.script
         for edit in source.script.edits
     }
-    assert kinds <= {"insert", "wrap", "add", "set", "first", "rename", "order", "seed"}
+    assert kinds <= {
+        "insert",
+        "wrap",
+        "add",
+        "set",
+        "first",
+        "rename",
+        "order",
+        "seed",
+        "generator",
+    }
 
 
 def test_every_pin_that_is_tried_belongs_to_one_source_that_says_so():

@@ -2,7 +2,7 @@
 
 import pytest
 from detaudit.commands.run import seeds
-from detaudit_probes.sources import clock, os_entropy
+from detaudit_probes.sources import clock, numpy_generator, os_entropy
 
 CALLS = (*clock.SOURCE.script.edits[0].calls, *os_entropy.SOURCE.script.edits[0].calls)
 
@@ -68,3 +68,49 @@ def test_a_seed_that_is_made_again_and_again_stays():
 def test_only_lines_that_drew_are_changed():
     text = "seed = int(time.time())\nother_seed = int(time.time())\n"
     assert seeds.with_constants(text, CALLS, {2: 1}, 7).startswith("seed = int(time.time())\n")
+
+
+# Generators without a seed ------------------------------------------------------------------------
+
+NUMPY = numpy_generator.SOURCE.script.edits[0].calls
+AGAIN = """import numpy as np
+
+
+def noise():
+    rng = np.random.default_rng()
+    return rng.normal()
+
+
+rng = np.random.default_rng()
+print([noise() for _ in range(9)], rng.normal())
+"""
+
+
+def test_a_generator_that_is_made_once_gets_a_constant():
+    text = seeds.for_generators(AGAIN, NUMPY, {9: 1}, 1)
+    assert text == AGAIN.replace(
+        "\nrng = np.random.default_rng()", "\nrng = np.random.default_rng(1)"
+    )
+
+
+def test_generators_that_one_line_makes_again_and_again_get_different_seeds(capsys):
+    text = seeds.for_generators(AGAIN, NUMPY, {5: 9, 9: 1}, 1)
+    assert "import numpy as np\nimport itertools\n\nseeds = itertools.count(1)\n" in text
+    outputs = []
+    for _ in range(2):
+        exec(compile(text, "train.py", "exec"), {})
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+    noises = outputs[0].partition("]")[0].split(", ")
+    assert len(set(noises)) == 9
+
+
+def test_names_and_imports_of_the_script_are_respected():
+    text = "import itertools\nimport numpy as np\nseeds = 3\nfor k in range(3):\n    np.random.default_rng()\n"
+    changed = seeds.for_generators(text, NUMPY, {5: 3}, 1)
+    assert changed.count("import itertools") == 1
+    assert "seeds_2 = itertools.count(1)" in changed and "default_rng(next(seeds_2))" in changed
+
+
+def test_no_edit_fits_a_line_without_a_generator():
+    assert seeds.for_generators("x = 1\n", NUMPY, {1: 3}, 1) is None

@@ -97,7 +97,8 @@ def test_a_program_that_shows_nothing_is_not_decided(tmp_path):
 
 @slow
 def test_entropy_below_python_is_never_taken_for_pythons(tmp_path):
-    text = "import ctypes\nbits = ctypes.create_string_buffer(4)\nctypes.CDLL(None).getrandom(bits, 4, 0)\nprint(bits.raw[0] / 256)\n"
+    draw = "ctypes.CDLL(None).getrandom(bits, 4, 0)"
+    text = f"import ctypes\nbits = ctypes.create_string_buffer(4)\n{draw}\nprint(bits.raw[0])\n"
     report = audited(tmp_path, text)
     assert (report["reproducible"], report["causes"]) == (False, [])
     assert "below Python" in report["reason"]

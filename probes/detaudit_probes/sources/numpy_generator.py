@@ -61,7 +61,7 @@ SOURCE = Source(
         ),
     ),
     quick=True,
-    script=InScript(ID, rank=60, edits=(Edit("add", calls=UNSEEDED, form="{seed}"),)),
+    script=InScript(ID, rank=60, edits=(Edit("generator", calls=UNSEEDED),)),
 )
 
 

@@ -81,7 +81,7 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     script imported the module, unless another of the lines imports it.
     """
     if not after:
-        return _with_lines(text, _top(tree), lines)
+        return with_lines(text, _top(tree), lines)
     fitting = (imported for imported in _imports(tree) if imported.package in after)
     imported = next(fitting, None)
     if imported is None:
@@ -90,7 +90,7 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
         lines = [f"import {imported.module}", *_renamed(lines, imported.module)]
     else:
         lines = _renamed(lines, imported.name)
-    return _with_lines(text, imported.last_line, lines)
+    return with_lines(text, imported.last_line, lines)
 
 
 class Imported(NamedTuple):
@@ -163,7 +163,7 @@ def _top(tree: ast.Module) -> int:
     return last
 
 
-def _with_lines(text: str, count: int, lines: Sequence[str]) -> str:
+def with_lines(text: str, count: int, lines: Sequence[str]) -> str:
     """Insert ``lines`` after the first ``count`` lines of a text."""
     old = lines_of(text)
     if count == 0:  # a first line that is a comment for the system or the editor stays first
@@ -228,13 +228,13 @@ def _wrap(text: str, call: ast.Call, form: str) -> Splice | None:
     if not any(isinstance(node, ast.Call) for node in ast.walk(owner)):
         return Splice(*place, form.format(call=whole, owner=source_of(text, owner)))
     kind = last_name(owner.func) if isinstance(owner, ast.Call) else "owner"
-    name = _unused_name(text, kind)
+    name = unused_name(text, kind)
     method = text.encode()[span(text, owner).end : place.end].decode()
     bound = f"({name} := {source_of(text, owner)}){method}"
     return Splice(*place, form.format(call=bound, owner=name))
 
 
-def _unused_name(text: str, kind: str) -> str:
+def unused_name(text: str, kind: str) -> str:
     """Return the name of a new variable for a ``kind`` of object: a word that ``text`` does not
     contain.
     """

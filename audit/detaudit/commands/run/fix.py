@@ -176,6 +176,8 @@ def _edited(text: str, edit: Edit, draws: Mapping[int, int], seed: int) -> str |
     lines = list(draws)
     if edit.kind == "seed":
         return seeds.with_constants(text, edit.calls, draws, seed)
+    if edit.kind == "generator":
+        return seeds.for_generators(text, edit.calls, draws, seed)
     if edit.kind == "order":
         found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
         sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]

@@ -1,8 +1,8 @@
-"""Finds where a program takes a seed from the clock or from entropy, and writes a constant there.
+"""Writes seeds into a program: for generators without one, and in place of a seed that it takes
+from the clock or from entropy.
 
-Only where the value serves as a seed, as its name or the called function says, and only where it is
-evaluated once in a run: a constant that is used again and again would give the same numbers each
-time.
+A line that makes several generators in a run gets another seed for each: with one constant, they
+would all give the same numbers, and the program would lose randomness that it had.
 """
 
 import ast
@@ -10,6 +10,9 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from detaudit_probes.declare import Edit
+
+from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, calls_at, last_name, parsed, span, splice
 
 #: Functions that only convert what they are given.
@@ -19,6 +22,34 @@ SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey
 _SEED = re.compile(r"seed|rng|random_?state", re.IGNORECASE)
 
 Parents = Mapping[ast.AST, ast.AST]
+
+
+def for_generators(
+    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int
+) -> str | None:
+    """Return ``text`` with a seed for the generators that ``calls`` make on the lines of ``draws``,
+    each of which made so many in a run; None if there is no such call.
+    """
+    constant = Edit("add", calls=tuple(calls), form="{seed}")
+    again = [line for line, number in draws.items() if number > 1]
+    new = edits.apply(text, constant, [line for line in draws if line not in again], seed)
+    if not again:
+        return new
+    name = edits.unused_name(text, "seeds")
+    changed = edits.apply(new or text, constant._replace(form=f"next({name})"), again, seed)
+    if changed is None:
+        return new
+    tree = ast.parse(changed)
+    imports = [
+        node
+        for node in tree.body
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno < min(again)
+    ]
+    known = any(
+        alias.name == "itertools" and not alias.asname for node in imports for alias in node.names
+    )
+    lines = [*([] if known else ["import itertools"]), "", f"{name} = itertools.count({seed})"]
+    return edits.with_lines(changed, imports[-1].end_lineno if imports else 0, lines)
 
 
 def with_constants(
