@@ -7,6 +7,7 @@ beside a cell after it ran everything. What only Jupyter understands is replaced
 
 import ast
 import builtins
+import difflib
 import json
 import linecache
 import os
@@ -67,14 +68,28 @@ def _source(cell: Dict[str, Any]) -> str:
 
 
 def with_codes(text: str, codes: Dict[int, str]) -> str:
-    """Return a notebook's text with other code in the cells of these numbers."""
+    """Return a notebook's text with other code in the cells of these numbers; lines that are
+    unchanged keep their magics.
+    """
     notebook, number = json.loads(text), 0
     for cell in notebook["cells"]:
         if cell.get("cell_type") == "code" and _source(cell).strip():
             number += 1
             if number in codes:
-                cell["source"] = codes[number]
-    return json.dumps(notebook)
+                lines = _with_magics(_source(cell), codes[number])
+                cell["source"] = lines if isinstance(cell["source"], list) else "".join(lines)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _with_magics(source: str, code: str) -> List[str]:
+    """Return the lines of ``code``, those that it has in common with a cell's as in its source."""
+    before = _plain(source)[0].split("\n")
+    after, written = code.split("\n"), source.split("\n")
+    found = []  # type: List[str]
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for kind, start, stop, first, last in matcher.get_opcodes():
+        found += written[start:stop] if kind == "equal" else after[first:last]
+    return [line + "\n" for line in found[:-1]] + found[-1:]
 
 
 def name(path: str, number: int) -> str:

@@ -205,3 +205,15 @@ def test_a_command_is_named_by_its_script(project):
     found = program.find("sh", False, ("train.sh", "--token", "secret"), project)
     assert (found.title, found.arguments) == ("sh train.sh", ("--token", "secret"))
     assert found.command("python", project) == ["sh", "train.sh", "--token", "secret"]
+
+
+@slow
+def test_a_verified_fix_is_applied_if_that_is_asked_for(tmp_path):
+    text = "import numpy as np\n\nprint(np.random.normal())\n"
+    (tmp_path / "train.py").write_text(text)
+    command = [sys.executable, "-m", "detaudit", "run", "--no-cost", "--fix", "--diff", "train.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    fixed = text.replace("\n\n", "\nnp.random.seed(1)\n\n")
+    assert done.returncode == 1 and (tmp_path / "train.py").read_text() == fixed
+    assert done.stdout.startswith("--- a/train.py\n") and "+np.random.seed(1)" in done.stdout
+    assert "The fix was applied to train.py." in done.stderr

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detaudit.cli.logs import Mask
+from detaudit.cli.messages import warn
 from detaudit.cli.options import (
     SCRIPT_BACKENDS,
     Budget,
@@ -37,12 +38,14 @@ from detaudit.cli.output import (
 from detaudit.cli.reproducer import reproduce
 from detaudit.cli.resumption import print_how_to_continue
 from detaudit.cli.third_parties import Probes
+from detaudit.core.sentences import listed
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
 
 if TYPE_CHECKING:
-    from detaudit.commands.run.findings import RunAudit
+    from detaudit.commands.run.findings import Fix, RunAudit
+    from detaudit.commands.run.program import Program
     from detaudit.core.pinpoint import LocatedOperation
 
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
@@ -50,14 +53,17 @@ SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
 def _scripts(incomplete: str) -> list[str]:
-    """Return Python files, and folders on the way to them, for completion."""
+    """Return Python files, notebooks, shell scripts, and folders on the way to them, for
+    completion.
+    """
     folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
     try:
         entries = sorted(folder.iterdir())
     except OSError:
         return []
     names = [f"{entry}/" if entry.is_dir() else str(entry) for entry in entries]
-    return [name for name in names if name.endswith((".py", "/")) and name.startswith(incomplete)]
+    ends = (".py", ".ipynb", ".sh", "/")
+    return [name for name in names if name.endswith(ends) and name.startswith(incomplete)]
 
 
 def run_command(
@@ -169,6 +175,16 @@ def run_command(
     write_fix: Annotated[
         Path | None, typer.Option(metavar="F", help="Write the fix as a diff, unredacted.")
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Apply a verified fix to the script's files.")
+    ] = False,
+    allow_dirty: Annotated[
+        bool,
+        typer.Option("--allow-dirty", help="With --fix: also to files with uncommitted changes."),
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print only the fix, as a diff, unredacted.")
+    ] = False,
     reproducer: Reproducer = None,
     resume: Resume = None,
     probes: Probes = [],  # noqa: B006 (typer copies it)
@@ -208,10 +224,15 @@ def run_command(
         depth=depth,
         cost=cost,
         search=search,
+        fix=fix,
         probes=tuple(map(str, probes)),
     )
     if keep_environment and keep is None:
         raise UsageError("--keep-environment needs --keep DIR.")
+    if (fix or diff) and not search:
+        raise UsageError("--no-search finds no fix: leave it out.")
+    if allow_dirty and not fix:
+        raise UsageError("--allow-dirty needs --fix.")
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
     targets = report_targets(json, markdown, junit)
@@ -235,18 +256,39 @@ def run_command(
         audit = session.run(script, options, emit, resume, outputs)
     document = documented(build_run.document, audit)
     files = dict(reports(document, targets))
-    if write_fix is not None and audit.fix is not None:
-        fix = write.FIX_HEADER + audit.fix.diff
-        files[write_fix] = File(lambda: fix, private=True)
+    found = audit.fix
+    if write_fix is not None and found is not None:
+        files[write_fix] = File(lambda: write.FIX_HEADER + found.diff, private=True)
     printed = audit.output if show_output else ""
+    if diff:
+        printed += found.diff if found is not None else ""
+        screen = replace(screen, quiet=True)
     code = hand_over(document, files, screen, printed)
-    if write_fix is not None and audit.fix is None:
+    if fix and found is not None:
+        _apply(script, found, allow_dirty)
+    if (write_fix is not None or fix or diff) and found is None:
         reason = audit.no_fix_reason or audit.reason
-        print(f"No fix was written: {Mask()(reason)}.", file=sys.stderr)
+        print(f"There is no fix: {Mask()(reason)}.", file=sys.stderr)
     if reproducer is not None:
         reproduce(reproducer, _located_kernel(audit), audit.environment, options.python)
     print_how_to_continue(audit, 1 + len(arguments or ()))
     raise typer.Exit(code)
+
+
+def _apply(script: "Program", fix: "Fix", allow_dirty: bool) -> None:
+    """Apply the fix, and say what was changed, or why nothing was."""
+    from detaudit.commands.run import applying
+
+    try:
+        changed = applying.apply(script.root, fix, allow_dirty)
+    except UsageError as error:
+        warn(str(error))
+        return
+    if changed:
+        warn(f"The fix was applied to {listed(changed)}.")
+    if fix.environment:
+        variables = [f"{name}={value}" for name, value in fix.environment]
+        warn(f"Also set {listed(variables)}, whenever the script starts.")
 
 
 def _located_kernel(audit: "RunAudit") -> "LocatedOperation | None":

@@ -1,5 +1,6 @@
 """The findings of ``detaudit run``, as values. The report is built from these alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +71,7 @@ class Fix:
 
     They exclude at 95 % that more than ``excluded_rate`` of its pairs differ. ``diff`` is a unified
     diff, ``environment`` are variables that must also be set; ``cost`` and ``cost_range`` as for a
-    pin.
+    pin. ``texts`` are the changed files, before and after, by their names.
     """
 
     diff: str
@@ -81,6 +82,7 @@ class Fix:
     cost: float | None = None
     cost_range: tuple[float, float] | None = None
     excluded_rate: float | None = None
+    texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

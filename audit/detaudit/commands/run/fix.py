@@ -89,6 +89,10 @@ def fix(
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(before, after),
                 excluded,
+                {
+                    name: (text_of(case.program.root / name) or "", new)
+                    for name, new in files.items()
+                },
             ), ""
     if number < 0:
         unfit = [cause.source for cause in causes if not _fits(case, cause)]

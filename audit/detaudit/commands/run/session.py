@@ -87,6 +87,7 @@ class Options:
     depth: str = "op"
     cost: bool | None = None
     search: bool = True
+    fix: bool = False
     probes: tuple[str, ...] = ()
 
 

@@ -65,10 +65,12 @@ def what_to_do(report: v1.RunReport) -> str:
         resting = [one.title for one in report.depends_on]
         return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
     if report.fix is not None and report.fix.verified:
+        if report.options.get("fix"):
+            return ""  # it is applied
         if report.program.endswith(".ipynb"):
             return (
                 f"make the change above in the notebook ({report.program}[1] is the first cell that "
-                f"contains code)"
+                f"contains code), or let detaudit run --fix do it"
             )
         return (
             "save the fix above as fix.diff (--write-fix fix.diff does it for you), and apply it "

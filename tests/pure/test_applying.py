@@ -1,0 +1,103 @@
+"""A verified fix is applied to the user's files, or none of them is changed."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from detaudit.commands.run import notebooks
+from detaudit.commands.run.applying import apply
+from detaudit.commands.run.findings import Fix
+from detaudit.errors import UsageError
+
+from tests import notebook_files
+
+BEFORE, AFTER = "import numpy as np\r\n", "import numpy as np\r\nnp.random.seed(1)\r\n"
+
+
+def fix(**texts):
+    return Fix("", (), True, 4, "", texts=texts or {"train.py": (BEFORE, AFTER)})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_bytes(BEFORE.encode())
+    path.chmod(0o750)
+    return tmp_path
+
+
+def git(folder, *words):
+    own = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True)
+
+
+def text(folder):
+    return (folder / "train.py").read_bytes().decode()
+
+
+def test_the_file_is_changed_and_keeps_its_mode_and_line_ends(folder):
+    assert apply(folder, fix(), False) == ["train.py"]
+    assert text(folder) == AFTER
+    assert (folder / "train.py").stat().st_mode & 0o777 == 0o750
+    assert os.listdir(folder) == ["train.py"]
+
+
+def test_a_file_that_has_changed_since_is_left_alone(folder):
+    (folder / "other.py").write_text("x = 1\n")
+    both = fix(**{"train.py": (BEFORE, AFTER), "other.py": ("y = 1\n", "y = 2\n")})
+    with pytest.raises(UsageError, match=r"other.py has changed since it was audited"):
+        apply(folder, both, True)
+    assert text(folder) == BEFORE
+
+
+def test_a_link_is_left_alone(folder, tmp_path_factory):
+    target = tmp_path_factory.mktemp("elsewhere") / "train.py"
+    os.rename(folder / "train.py", target)
+    (folder / "train.py").symlink_to(target)
+    with pytest.raises(UsageError, match=r"train.py is a link"):
+        apply(folder, fix(), True)
+    assert target.read_bytes().decode() == BEFORE
+
+
+def test_uncommitted_changes_are_not_mixed_with_the_fix(folder):
+    git(folder, "init")
+    with pytest.raises(UsageError, match=r"train.py has changes that are not committed"):
+        apply(folder, fix(), False)
+    assert text(folder) == BEFORE
+    git(folder, "add", "train.py")
+    git(folder, "commit", "-m", "a")
+    apply(folder, fix(), False)
+    assert text(folder) == AFTER
+    again = fix(**{"train.py": (AFTER, BEFORE)})
+    with pytest.raises(UsageError, match="not committed"):
+        apply(folder, again, False)
+    apply(folder, again, True)
+    assert text(folder) == BEFORE
+
+
+def test_a_folder_that_cannot_be_written_is_said(folder):
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    folder.chmod(0o500)
+    with pytest.raises(UsageError, match=r"was not applied to train\.py: Permission denied"):
+        apply(folder, fix(), True)
+    folder.chmod(0o700)
+
+
+def test_a_notebook_keeps_its_magics_and_its_form(tmp_path):
+    path = tmp_path / "a.ipynb"
+    notebook_files.write(path, "%matplotlib inline\nimport numpy as np", "!ls \\\n  data\nx = 1")
+    before = [notebooks.text_of(tmp_path / f"a.ipynb[{number}]") for number in (1, 2)]
+    texts = {
+        "a.ipynb[1]": (before[0], before[0] + "np.random.seed(1)\n"),
+        "a.ipynb[2]": (before[1], before[1].replace("x = 1", "x = 2")),
+    }
+    assert apply(tmp_path, fix(**texts), False) == ["a.ipynb"]
+    cells = [one for one in json.loads(path.read_text())["cells"] if one["cell_type"] == "code"]
+    assert cells[0]["source"] == [
+        "%matplotlib inline\n",
+        "import numpy as np\n",
+        "np.random.seed(1)",
+    ]
+    assert cells[1]["source"] == ["!ls \\\n", "  data\n", "x = 2"]
