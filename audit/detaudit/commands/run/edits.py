@@ -250,12 +250,12 @@ def _add_argument(text: str, call: ast.Call, value: str) -> Splice | None:
     seeds = [keyword.value for keyword in call.keywords if keyword.arg in _SEEDS]
     given = [*call.args, *seeds]
     if "=" in value or not given:
-        return _with_argument(text, call, value)
+        return with_argument(text, call, value)
     is_seed = isinstance(given[0], ast.Constant) and given[0].value is not None
     return None if is_seed else Splice(*span(text, given[0]), value)
 
 
-def _with_argument(text: str, call: ast.Call, value: str) -> Splice:
+def with_argument(text: str, call: ast.Call, value: str) -> Splice:
     """Add an argument: after the others, or before them if it has no name."""
     if "=" not in value and call.keywords:
         start = span(text, call.keywords[0]).start

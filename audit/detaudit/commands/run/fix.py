@@ -10,9 +10,10 @@ from pathlib import Path
 
 from detaudit_probes.declare import Edit
 
-from detaudit.commands.run import cost, edits, seeds
+from detaudit.commands.run import cost, edits, libraries, seeds
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
+from detaudit.commands.run.libraries import LIBRARIES, Library
 from detaudit.commands.run.notebooks import names_of, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
@@ -29,9 +30,12 @@ Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str
 
 @dataclass(frozen=True)
 class Way:
-    """One way to pin one cause or several: an edit at some lines of a file, or variables."""
+    """One way to pin one cause or several: an edit at some lines of a file, an argument of a
+    library's, or variables.
+    """
 
     edit: Edit | None = None
+    library: Library | None = None
     environment: tuple[tuple[str, str], ...] = ()
     sites: tuple[Site, ...] = ()
 
@@ -122,6 +126,10 @@ def _timed(case: Case, fixed: Condition, run: Finished) -> Experiment[list[list[
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     script = case.of_pin(cause.pin).script
     assert script is not None
+    if not any(site.in_user_code for site in cause.sites):
+        for library in LIBRARIES:
+            if cause.source in library.sources:
+                yield Way(library=library, sites=cause.sites)
     for edit in script.edits:
         if edit.kind == "insert" or cause.sites:
             yield Way(edit, sites=cause.sites)
@@ -155,28 +163,32 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     main = main_file(case)
     ordered = sorted(ways, key=lambda way: way.edit is not None and way.edit.kind == "insert")
     for way in ordered:
-        if way.edit is None:
+        if way.edit is None and way.library is None:
             continue
-        if way.edit.kind == "insert":
+        first = way.edit is not None and way.edit.kind == "insert"
+        if first or not way.sites:
             names = names_of(main, case.program.root) if main else []
         else:
             names = list(dict.fromkeys(site.file for site in way.sites))
         changed = False
         for name in filter(case.program.contains, names):
             text = files.get(name) or text_of(case.program.root / name)
-            draws = way.draws(name)
-            new = _edited(text, way.edit, draws, case.unpinned.seed) if text is not None else None
+            new = _edited(text, way, name, case.unpinned.seed) if text is not None else None
             if new is not None:
                 files[name] = new
                 changed = True
-                if way.edit.kind == "insert":
+                if first:
                     break
         if not changed:
             return None
     return files
 
 
-def _edited(text: str, edit: Edit, draws: Mapping[int, int], seed: int) -> str | None:
+def _edited(text: str, way: Way, name: str, seed: int) -> str | None:
+    if way.library is not None:
+        return libraries.edited(text, way.library, way.draws(name).keys(), seed)
+    edit, draws = way.edit, way.draws(name)
+    assert edit is not None
     lines = list(draws)
     if edit.kind == "seed":
         return seeds.with_constants(text, edit.calls, draws, seed)

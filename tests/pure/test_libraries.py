@@ -1,0 +1,83 @@
+"""A library's own argument at the user's call, if its name says that the call is the library's."""
+
+import pytest
+from detaudit.commands.run.libraries import LIBRARIES, edited
+from detaudit.registry import base
+
+SKLEARN, SAMPLER, NAME, HASHES = LIBRARIES
+
+
+@pytest.mark.parametrize(
+    ("library", "before", "after"),
+    [
+        (
+            SKLEARN,
+            "from sklearn.model_selection import train_test_split as split\na, b = split(x, y)\n",
+            None,
+        ),
+        (
+            SKLEARN,
+            "from sklearn.model_selection import train_test_split\na, b = train_test_split(x)\n",
+            "train_test_split(x, random_state=7)",
+        ),
+        (
+            SKLEARN,
+            "from sklearn import ensemble\nm = ensemble.RandomForestClassifier(random_state=None)\n",
+            "RandomForestClassifier(random_state=7)",
+        ),
+        (
+            SKLEARN,
+            "import sklearn.utils\ndef main():\n    x = sklearn.utils.shuffle(x)\n",
+            "shuffle(x, random_state=7)",
+        ),
+        (
+            SAMPLER,
+            "import optuna as op\nstudy = op.create_study(direction='minimize')\n",
+            "create_study(direction='minimize', sampler=op.samplers.TPESampler(seed=7))",
+        ),
+        (
+            NAME,
+            "import optuna\nfor k in a:\n    optuna.create_study()\n",
+            'create_study(study_name="study")',
+        ),
+        (
+            HASHES,
+            "from tensorflow import keras\nkeras.preprocessing.text.hashing_trick(t, 9)\n",
+            'hashing_trick(t, 9, hash_function="md5")',
+        ),
+    ],
+)
+def test_the_call_gets_its_argument(library, before, after):
+    changed = edited(before, library, (), 7)
+    assert changed is None if after is None else after in changed
+
+
+@pytest.mark.parametrize(
+    ("library", "text"),
+    [
+        (SKLEARN, "import random\nrandom.shuffle(x)\n"),
+        (SKLEARN, "import sklearn\nfrom numpy.random import shuffle\nshuffle(x)\n"),
+        (SKLEARN, "from sklearn.utils import resample\nfor k in range(9):\n    resample(x)\n"),
+        (SKLEARN, "from sklearn.utils import resample\nb = [resample(x) for k in range(9)]\n"),
+        (SKLEARN, "from sklearn.utils import resample\ndef draw():\n    return resample(x)\n"),
+        (SKLEARN, "from sklearn.utils import resample\nresample(x, random_state=3)\n"),
+        (SKLEARN, "from sklearn.utils import resample\nresample(x, **options)\n"),
+        (SKLEARN, "from sklearn.utils import resample\n" + "resample(x)\n" * 4),
+        (SAMPLER, "import optuna\noptuna.create_study(sampler=mine)\n"),
+        (SAMPLER, "import optuna\noptuna.create_study(\n"),
+    ],
+)
+def test_other_calls_and_calls_in_loops_are_left_alone(library, text):
+    assert edited(text, library, (), 7) is None
+
+
+def test_the_table_names_sources_that_exist():
+    known = base.script_sources()
+    assert all(source in known for library in LIBRARIES for source in library.sources)
+
+
+def test_if_a_line_drew_only_its_call_is_changed():
+    text = "from sklearn.utils import resample, shuffle\nresample(x)\nshuffle(x)\n"
+    assert edited(text, SKLEARN, (3,), 7) == text.replace(
+        "shuffle(x)", "shuffle(x, random_state=7)"
+    )
