@@ -79,9 +79,9 @@ LIBRARIES = (
 
 
 def edited(text: str, library: Library, lines: Collection[int], seed: int) -> str | None:
-    """Return ``text`` with the library's argument at the calls on these lines that lack it, or
-    everywhere if there is none: a library may draw later than it is called. None if there is no such
-    call, or one that may be made more often than once and would be given a seed.
+    """Return ``text`` with the library's argument at the calls on these lines that lack it, or at
+    all of them if none is there, because a library may draw later. None if there is no such call,
+    or one that may be made more often than once and would be given a seed.
     """
     try:
         tree = ast.parse(text)
