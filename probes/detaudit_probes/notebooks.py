@@ -8,6 +8,7 @@ beside a cell after it ran everything. What only Jupyter understands is replaced
 import ast
 import builtins
 import difflib
+import inspect
 import json
 import linecache
 import os
@@ -18,13 +19,16 @@ import types
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 SUFFIX = ".ipynb"
+_LOOPS = []  # type: List[Any]  # the loop of the cells that wait for coroutines
 _CELL = re.compile(r"(.+\.ipynb)\[(\d+)\]", re.DOTALL)
 #: Lines that call Jupyter or a shell, or ask for help; the result may be given a name.
-_MAGIC = re.compile(r"\s*([%!?]|[\w, ]+=\s*[%!]|[\w.]+\?\??\s*$)")
+_MAGIC = re.compile(r"\s*([%!?]|[^=#]+=\s*[%!]|[\w.]+\?\??\s*$|(pip3?|conda)\s+install\b)")
 #: Magics of one line, and of a cell, that only time or show what they are given.
 _TIMED = re.compile(r"(\s*)%time\s(.+)")
 _AROUND = re.compile(r"%%(time|capture|prun)\b")
-_INSTALLS = re.compile(r"\s*[%!]\s*(\S*pip3?|\S*conda|mamba|uv|apt|apt-get|python3? -m pip)\s")
+_INSTALLS = re.compile(
+    r"\s*[%!]?\s*(\S*pip3?|\S*conda|mamba|uv|apt|apt-get|(\S*python3?|\{sys.executable\}) -m pip)\s"
+)
 
 
 class Cell(NamedTuple):
@@ -50,13 +54,16 @@ def cells(text: str) -> List[Cell]:
 def _read(text: str) -> Dict[str, Any]:
     try:
         notebook = json.loads(text)
-        kernel = notebook.get("metadata", {}).get("kernelspec", {})
-        language = str(kernel.get("language") or "python")
-        written = [_source(one) for one in notebook["cells"]]
+        about = notebook.get("metadata") or {}
+        named = [
+            (about.get(part) or {}).get(word)
+            for part, word in (("kernelspec", "language"), ("language_info", "name"))
+        ]
+        language = str(next(filter(None, named), "python"))
+        for cell in notebook["cells"]:
+            _source(cell)
     except (ValueError, KeyError, TypeError, AttributeError):
-        written = None
-    if written is None:
-        raise ValueError("it is not a notebook of Jupyter's format 4")
+        raise ValueError("it is not a Jupyter notebook (nbformat 4)") from None
     if language.lower() not in ("python", "python3", "ipython"):
         raise ValueError("it is written in %s, not in Python" % language)
     return notebook
@@ -78,7 +85,15 @@ def with_codes(text: str, codes: Dict[int, str]) -> str:
             if number in codes:
                 lines = _with_magics(_source(cell), codes[number])
                 cell["source"] = lines if isinstance(cell["source"], list) else "".join(lines)
-    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    spaces = re.match(r"\{\r?\n( +)", text)
+    indent = len(spaces.group(1)) if spaces is not None else 1
+    end = "\n" if text.endswith("\n") else ""
+    new = json.dumps(notebook, indent=indent, ensure_ascii=False) + end
+    try:
+        new.encode("utf-8")
+    except UnicodeEncodeError:  # half a character, which only an escape can write
+        new = json.dumps(notebook, indent=indent) + end
+    return new
 
 
 def _with_magics(source: str, code: str) -> List[str]:
@@ -116,7 +131,8 @@ def _plain(source: str) -> Tuple[str, Tuple[str, ...]]:
         magic = lines[first]
         if not _AROUND.match(magic):
             return "\n".join("# " + line for line in lines), (magic,)
-        lines[first] = "# " + magic
+        # Nothing may be inserted above it
+        lines[: first + 1] = ["#"] * first + ["# " + magic]
     number = _magic_at_fault(lines)
     while number is not None:
         magic = lines[number]
@@ -174,11 +190,24 @@ def _execute(code: str, name: str, namespace: Dict[str, Any]) -> None:
     linecache.cache[name] = (len(code), None, code.splitlines(True), name)
     tree = ast.parse(code, name)
     last = tree.body.pop() if _shows_its_end(tree, code) else None
-    exec(compile(tree, name, "exec"), namespace)
+    _evaluated(tree, name, "exec", namespace)
     if last is not None:
-        value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
+        value = _evaluated(ast.Expression(last.value), name, "eval", namespace)
         if value is not None:
             print(repr(value))
+
+
+def _evaluated(tree: Any, name: str, mode: str, namespace: Dict[str, Any]) -> Any:
+    """Run code, which may wait for coroutines (Python 3.8 and newer), and return its value."""
+    code = compile(tree, name, mode, getattr(ast, "PyCF_ALLOW_TOP_LEVEL_AWAIT", 0))
+    value = eval(code, namespace)
+    if not code.co_flags & inspect.CO_COROUTINE:
+        return value
+    if not _LOOPS:
+        import asyncio
+
+        _LOOPS.append(asyncio.new_event_loop())
+    return _LOOPS[0].run_until_complete(value)
 
 
 def _shows_its_end(tree: Any, code: str) -> bool:

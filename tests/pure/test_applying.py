@@ -85,15 +85,45 @@ def test_a_folder_that_cannot_be_written_is_said(folder):
     folder.chmod(0o700)
 
 
+def test_what_git_cannot_say_is_no_permission(folder):
+    git(folder, "init")
+    (folder / ".git" / "config").write_text("[broken\n")
+    with pytest.raises(UsageError, match="git cannot say"):
+        apply(folder, fix(), False)
+    assert text(folder) == BEFORE
+
+
+def test_a_file_that_git_ignores_is_not_committed(folder):
+    git(folder, "init")
+    (folder / ".gitignore").write_text("train.py\n")
+    with pytest.raises(UsageError, match="not committed"):
+        apply(folder, fix(), False)
+
+
+def test_a_file_with_two_names_stays_one_file(folder):
+    os.link(folder / "train.py", folder / "same.py")
+    apply(folder, fix(), False)
+    assert (folder / "same.py").read_bytes().decode() == AFTER
+
+
+def test_if_one_file_cannot_be_written_none_is_changed(folder):
+    (folder / "other.py").write_text("y = 1\n")
+    broken = fix(**{"train.py": (BEFORE, AFTER), "other.py": ("y = 1\n", "y = '\ud83d'\n")})
+    with pytest.raises(UnicodeEncodeError):
+        apply(folder, broken, False)
+    assert text(folder) == BEFORE and sorted(os.listdir(folder)) == ["other.py", "train.py"]
+
+
 def test_a_notebook_keeps_its_magics_and_its_form(tmp_path):
     path = tmp_path / "a.ipynb"
     notebook_files.write(path, "%matplotlib inline\nimport numpy as np", "!ls \\\n  data\nx = 1")
     before = [notebooks.text_of(tmp_path / f"a.ipynb[{number}]") for number in (1, 2)]
     texts = {
-        "a.ipynb[1]": (before[0], before[0] + "np.random.seed(1)\n"),
-        "a.ipynb[2]": (before[1], before[1].replace("x = 1", "x = 2")),
+        "a.ipynb[1]": before[0] + "np.random.seed(1)\n",
+        "a.ipynb[2]": before[1].replace("x = 1", "x = 2"),
     }
-    assert apply(tmp_path, fix(**texts), False) == ["a.ipynb"]
+    new = notebooks.put_back(texts, tmp_path)["a.ipynb"]
+    assert apply(tmp_path, fix(**{"a.ipynb": (path.read_text(), new)}), False) == ["a.ipynb"]
     cells = [one for one in json.loads(path.read_text())["cells"] if one["cell_type"] == "code"]
     assert cells[0]["source"] == [
         "%matplotlib inline\n",
@@ -101,3 +131,16 @@ def test_a_notebook_keeps_its_magics_and_its_form(tmp_path):
         "np.random.seed(1)",
     ]
     assert cells[1]["source"] == ["!ls \\\n", "  data\n", "x = 2"]
+
+
+@pytest.mark.parametrize("indent", [1, 4])
+def test_only_the_lines_of_the_cell_differ(tmp_path, indent):
+    path = tmp_path / "a.ipynb"
+    notebook_files.write(path, "x = '\N{SNOWMAN}'")
+    text = json.dumps(json.loads(path.read_text()), indent=indent, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8")
+    new = notebooks.put_back({"a.ipynb[1]": "x = 2\n"}, tmp_path)["a.ipynb"]
+    changed = [
+        one for one in zip(text.splitlines(), new.splitlines(), strict=True) if len({*one}) > 1
+    ]
+    assert len(changed) == 1

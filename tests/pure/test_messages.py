@@ -3,7 +3,7 @@
 from io import StringIO
 
 import pytest
-from detaudit.cli import messages
+from detaudit.cli import messages, run
 from detaudit.cli.progress import Drawing
 from detaudit.core.events import Notice, Phase
 from rich.console import Console
@@ -27,3 +27,9 @@ def test_no_name_moves_the_cursor_or_is_markup(terminal):
 def test_no_message_moves_the_cursor(capsys):
     messages.warn(f"There is no script {NAME}.")
     assert "\\x1b[2J\\x1b]0;owned\\x07[/x]" in capsys.readouterr().err
+
+
+def test_options_behind_the_script_are_said_to_be_the_scripts():
+    said = run.misplaced_options(["--epochs", "3", "--fix", "--seed", "1", "--pairs=2"])
+    assert said.startswith("Given to the script: --fix, --pairs=2.")
+    assert run.misplaced_options(["--epochs", "3", "--seed", "1"]) == ""

@@ -37,6 +37,10 @@ def test_cells_without_code_have_no_number(tmp_path):
         ("%%time\nx = 1", "# %%time\nx = 1", []),
         ("%%bash\nls", "# %%bash\n# ls", ["%%bash"]),
         ("!ls \\\n  data\nx = 1", "pass  # !ls \\\n#   data\nx = 1", ["!ls \\"]),
+        ("\n%%time\nx = 1", "#\n# %%time\nx = 1", []),
+        ("pip install keras\nx = 1", "pass  # pip install keras\nx = 1", []),
+        ("!{sys.executable} -m pip install x", "pass  # !{sys.executable} -m pip install x", []),
+        ("d['a'] = !ls", "pass  # d['a'] = !ls", ["d['a'] = !ls"]),
         ("x = (7\n% 4)", "x = (7\n% 4)", []),
         ('x = """\n%d\n!ls\n"""', 'x = """\n%d\n!ls\n"""', []),
         ("x = (\n", "x = (\n", []),
@@ -50,24 +54,24 @@ def test_what_only_jupyter_understands_is_left_out(tmp_path, code, run, left_out
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "not a notebook"),
-        ("[]", "not a notebook"),
-        ('{"worksheets": []}', "not a notebook"),
-        ('{"cells": [{"cell_type": "code"}]}', "not a notebook"),
+        ("{", "not a Jupyter notebook"),
+        ("[]", "not a Jupyter notebook"),
+        ('{"worksheets": []}', "not a Jupyter notebook"),
+        ('{"cells": [{"cell_type": "code"}]}', "not a Jupyter notebook"),
         ('{"cells": [], "metadata": {"kernelspec": {"language": "R"}}}', "written in R"),
     ],
 )
 def test_what_is_no_notebook_in_python_is_refused(tmp_path, text, reason):
     (tmp_path / "a.ipynb").write_text(text)
-    found = program.find("a.ipynb", False, (), tmp_path)
     with pytest.raises(UsageError, match=f"a.ipynb cannot be run: it is {reason}"):
-        _ = found.not_run
+        program.find("a.ipynb", False, (), tmp_path)
 
 
 def test_the_report_says_what_is_not_run(tmp_path):
     notebook_files.write(tmp_path / "a.ipynb", "%matplotlib inline\nx = 1", "%%bash\nls")
     assert program.find("a.ipynb", False, (), tmp_path).not_run == (
-        "what only Jupyter understands is not run: %matplotlib inline in cell 1; %%bash in cell 2"
+        "lines that only Jupyter understands are skipped: %matplotlib inline in cell 1; %%bash in "
+        "cell 2"
     )
 
 
@@ -96,6 +100,21 @@ def test_cells_run_one_after_the_other_and_show_their_last_value(tmp_path):
         [sys.executable, "-c", RUN, "a.ipynb", "one"], cwd=tmp_path, capture_output=True, text=True
     )
     assert (done.stdout, done.stderr) == ("2\n__main__\n3\n", "")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 8), reason="Python waits there since 3.8")
+def test_a_cell_may_wait_for_a_coroutine(tmp_path):
+    text = "import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    return 4"
+    notebook_files.write(tmp_path / "a.ipynb", text, "x = await f()", "await f() + x")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "a.ipynb"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("8\n", "")
+
+
+def test_a_cell_in_another_language_has_no_name_to_edit(tmp_path):
+    notebook_files.write(tmp_path / "a.ipynb", "%%bash\nls", "x = 1")
+    assert files.names_of("a.ipynb", tmp_path) == ["a.ipynb[2]"]
 
 
 def test_a_traceback_names_the_cell_and_shows_its_line(tmp_path):

@@ -1,5 +1,7 @@
 """A seed from the clock or from entropy becomes a constant; anything else from there does not."""
 
+import re
+
 import pytest
 from detaudit.commands.run import seeds
 from detaudit_probes.sources import clock, numpy_generator, os_entropy
@@ -46,6 +48,9 @@ def test_a_seed_from_two_calls_is_one_constant():
     "text",
     [
         "began = time.time()",
+        "seed_time = time.time()",
+        "rng_started = time.time()",
+        "config.seed_name = uuid.uuid4().hex",
         "noise = int.from_bytes(os.urandom(2), 'little') / 65536",
         "while time.time() - began < seconds: train()",
         "print(time.time())",
@@ -95,14 +100,14 @@ def test_a_generator_that_is_made_once_gets_a_constant():
 
 def test_generators_that_one_line_makes_again_and_again_get_different_seeds(capsys):
     text = seeds.for_generators(AGAIN, NUMPY, {5: 9, 9: 1}, 1)
-    assert "import numpy as np\nimport itertools\n\nseeds = itertools.count(1)\n" in text
+    assert "import numpy as np\nimport itertools\n\nseeds = itertools.count(2)\n" in text
     outputs = []
     for _ in range(2):
         exec(compile(text, "train.py", "exec"), {})
         outputs.append(capsys.readouterr().out)
     assert outputs[0] == outputs[1]
-    noises = outputs[0].partition("]")[0].split(", ")
-    assert len(set(noises)) == 9
+    numbers = re.findall(r"-?\d+\.\d+", outputs[0])
+    assert len(numbers) == len(set(numbers)) == 10
 
 
 def test_names_and_imports_of_the_script_are_respected():
@@ -114,3 +119,22 @@ def test_names_and_imports_of_the_script_are_respected():
 
 def test_no_edit_fits_a_line_without_a_generator():
     assert seeds.for_generators("x = 1\n", NUMPY, {1: 3}, 1) is None
+
+
+def test_two_lines_get_two_seeds():
+    text = "import numpy as np\na = np.random.default_rng()\nb = np.random.default_rng()\n"
+    changed = seeds.for_generators(text, NUMPY, {2: 1, 3: 1}, 1)
+    assert "a = np.random.default_rng(1)\nb = np.random.default_rng(2)\n" in changed
+
+
+def test_a_name_of_another_cell_is_not_taken():
+    text = "for k in range(3):\n    np.random.default_rng()\n"
+    changed = seeds.for_generators(text, NUMPY, {2: 3}, 1, "seeds = [1, 2, 3]\n")
+    assert "seeds_2 = itertools.count(1)" in changed
+
+
+def test_the_row_of_seeds_stands_below_the_docstring():
+    imports = "try:\n    import numpy as np\nexcept ImportError:\n    raise\n"
+    text = f'"""Trains."""\n{imports}x = [np.random.default_rng() for k in a]\n'
+    changed = seeds.for_generators(text, NUMPY, {6: 3}, 1)
+    assert changed.startswith('"""Trains."""\nimport itertools\n')

@@ -29,7 +29,9 @@ def trial(tmp_path):
 
 def write(folder, title, rank, steps, arguments="none", outcome="completed"):
     used = protocol.Files(read=(f"{title}.csv",), connected=title == "b.py")
-    measures = protocol.Measures(steps=steps, used=(f"source-{title}",), files=used)
+    measures = protocol.Measures(
+        steps=steps, used=(f"source-{title}",), files=used, saved=(f"{title}.npz",)
+    )
     document = {
         "format": protocol.TRACE_FORMAT,
         "version": protocol.TRACE_VERSION,
@@ -78,6 +80,7 @@ def test_what_the_others_used_counts(trial):
     assert found["measures"]["files"]["read"] == ["a.py.csv", "b.py.csv"]
     assert found["measures"]["files"]["connected"] is True
     assert found["evidence"] == {"clock": 2}
+    assert found["measures"]["saved"] == ["b.py.npz", "a.py.npz"]
     assert found["digests"] == {
         "final": "b.py",
         "saved a.py.npz": "a.py",
@@ -95,7 +98,7 @@ def test_every_run_is_judged_by_the_same_process(trial):
         assert judged(folder) == "b.py"
 
 
-def test_of_equal_ranks_the_first_is_judged(trial):
+def test_of_equal_processes_rank_0_is_judged(trial):
     folder = trial(("launch.py", "", 0), ("a.py", "1", 4), ("a.py", "0", 4))
     Trainer().settle(folder)
     assert trace.read_json(folder / protocol.PROCESS_FILE)["rank"] == "0"
@@ -106,6 +109,22 @@ def test_other_arguments_do_not_change_the_choice(trial):
     trainer.settle(trial(("l.py", "", 0), ("a.py", "", 7)))
     folder = trial(("l.py", "", 0), ("a.py", "", 3), ("b.py", "", 9), arguments="a random port")
     trainer.settle(folder)
+    assert judged(folder) == "a.py"
+
+
+def test_of_processes_that_cannot_be_told_apart_none_is_judged(trial):
+    trainer = Trainer()
+    trainer.settle(trial(("l.py", "", 0), ("a.py", "", 7), ("a.py", "", 7)))
+    for arguments in ("none", "a random port"):
+        folder = trial(("l.py", "", 0), ("a.py", "", 7), ("a.py", "", 7), arguments=arguments)
+        trainer.settle(folder)
+        assert document(folder)["measures"]["not_recorded"] == "several processes that are alike"
+
+
+def test_a_process_that_ends_the_launcher_is_judged(trial):
+    folder = trial(("launch.py", "", 0), ("a.py", "", 4))
+    write(folder, "launch.py", "", 0, outcome="running")
+    Trainer().settle(folder)
     assert judged(folder) == "a.py"
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detaudit.cli.logs import Mask
-from detaudit.cli.messages import warn
 from detaudit.cli.options import (
     SCRIPT_BACKENDS,
     Budget,
@@ -48,6 +48,22 @@ if TYPE_CHECKING:
     from detaudit.commands.run.program import Program
     from detaudit.core.pinpoint import LocatedOperation
 
+#: Options that hardly any script has.
+OURS = (
+    "--allow-dirty",
+    "--budget",
+    "--cost",
+    "--diff",
+    "--fix",
+    "--isolation",
+    "--no-cost",
+    "--no-search",
+    "--pairs",
+    "--reproducer",
+    "--show-output",
+    "--stop-after",
+    "--write-fix",
+)
 EXAMPLE = "Example: detaudit run train.py --epochs 3"
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
@@ -200,8 +216,9 @@ def run_command(
     log_file: LogFile = None,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
-    from detaudit.commands.run import program, session
+    from detaudit.commands.run import applying, program, session
     from detaudit.commands.run.localise import OPERATION
+    from detaudit.core.events import Notice
     from detaudit.report import write
     from detaudit.report.build import run as build_run
 
@@ -231,6 +248,8 @@ def run_command(
         raise UsageError("--keep-environment needs --keep DIR.")
     if (fix or diff) and not search:
         raise UsageError("--no-search finds no fix: leave it out.")
+    if diff and show_output:
+        raise UsageError("--diff prints only the fix: leave out --show-output.")
     if allow_dirty and not fix:
         raise UsageError("--allow-dirty needs --fix.")
     if reproducer is not None and depth != OPERATION:
@@ -246,17 +265,24 @@ def run_command(
         raise UsageError("--write-fix writes a diff for patch, which cannot change a notebook.")
     if script.words and python == sys.executable:
         options = replace(options, python=interpreter_path(shutil.which("python") or python))
+    if fix and not allow_dirty and script.script is not None:
+        applying.check(script.root, [str(script.relative(script.script))])
     written = {**targets, "fix": write_fix, "reproducer": reproducer, "log": log_file}
     write.refuse_files_of(script.root, written)
     if keep is not None:
         write.check_folder(keep)
     screen = Screen.set_up(verbose, quiet, log_file)
     with screen.progress() as emit:
+        misplaced = misplaced_options(words)
+        if misplaced:
+            emit(Notice(misplaced))
         outputs = list(filter(None, written.values()))
         audit = session.run(script, options, emit, resume, outputs)
+    found = audit.fix
+    if fix and found is not None:
+        audit = _apply(script, audit, found, allow_dirty)
     document = documented(build_run.document, audit)
     files = dict(reports(document, targets))
-    found = audit.fix
     if write_fix is not None and found is not None:
         files[write_fix] = File(lambda: write.FIX_HEADER + found.diff, private=True)
     printed = audit.output if show_output else ""
@@ -264,8 +290,6 @@ def run_command(
         printed += found.diff if found is not None else ""
         screen = replace(screen, quiet=True)
     code = hand_over(document, files, screen, printed)
-    if fix and found is not None:
-        _apply(script, found, allow_dirty)
     if (write_fix is not None or fix or diff) and found is None:
         reason = audit.no_fix_reason or audit.reason
         print(f"There is no fix: {Mask()(reason)}.", file=sys.stderr)
@@ -275,20 +299,27 @@ def run_command(
     raise typer.Exit(code)
 
 
-def _apply(script: "Program", fix: "Fix", allow_dirty: bool) -> None:
-    """Apply the fix, and say what was changed, or why nothing was."""
+def _apply(script: "Program", audit: "RunAudit", fix: "Fix", allow_dirty: bool) -> "RunAudit":
+    """Apply the fix; return the audit with a note on what was changed, or why nothing was."""
     from detaudit.commands.run import applying
 
     try:
         changed = applying.apply(script.root, fix, allow_dirty)
     except UsageError as error:
-        warn(str(error))
-        return
-    if changed:
-        warn(f"The fix was applied to {listed(changed)}.")
-    if fix.environment:
-        variables = [f"{name}={value}" for name, value in fix.environment]
-        warn(f"Also set {listed(variables)}, whenever the script starts.")
+        notes = (*audit.notes, str(error).rstrip("."))
+        return replace(audit, notes=notes, options={**audit.options, "fix": False})
+    note = f"the fix was applied to {listed(changed)}" if changed else "the fix changes no file"
+    return replace(audit, notes=(*audit.notes, note))
+
+
+def misplaced_options(words: Sequence[str]) -> str:
+    """Return a sentence on options of detaudit that stand behind the script, and so are given to
+    it; empty if there are none, or only such as scripts have too.
+    """
+    found = [word for word in words if word.partition("=")[0] in OURS]
+    if not found:
+        return ""
+    return f"Given to the script: {listed(found)}. Options of detaudit stand before the script."
 
 
 def _located_kernel(audit: "RunAudit") -> "LocatedOperation | None":

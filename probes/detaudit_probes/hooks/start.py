@@ -24,9 +24,9 @@ from detaudit_probes.recording.thread_team import Team
 
 #: The most bytes of tensors that one trial keeps, if it is asked to keep them.
 MOST_KEPT = 256 << 20
-MOST_RECORDED = 16  # processes of one trial, beside the first
-#: In the command lines of processes that run tasks for another one.
-OF_WORKERS = ("multiprocessing", "loky")
+MOST_RECORDED = 64  # processes of one trial, beside the first
+#: Words of the command lines of such processes begin like this.
+OF_WORKERS = ("--multiprocessing-fork", "from multiprocessing.", "joblib.externals.loky")
 #: Variables with which launchers tell equal processes their number.
 RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 _getpid = os.getpid  # taken at import, before a pin can replace it
@@ -49,13 +49,15 @@ def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
     pinned = {source for name in request.pins for source in pins[name][0].sources}
+    traces = _folder_of_traces(folder)
+    if traces != folder:
+        # Only the first process may be ended early: others need what a further one saves at its end
+        orders = request.orders._replace(stop_steps=None, stop_seconds=None, stop_differing=False)
+        request = request._replace(orders=orders)
     session = Session(request, folder, pinned, request.orders.root)
-    if claim(folder):
+    if traces is not None:
+        session.traces = traces
         _record_training(session, modules)
-    elif _is_program():
-        session.traces = os.path.join(folder, protocol.PROCESSES_FOLDER, str(_getpid()))
-        if _makes_room(session.traces):
-            _record_training(session, modules)
     for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
@@ -63,6 +65,16 @@ def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
         if hasattr(pins[name][1], "pin_script"):
             pins[name][1].pin_script(session, name)
     session.points.follow(passed)
+
+
+def _folder_of_traces(folder: str) -> Optional[str]:
+    """Return where this process writes its trace: the first one in the trial's folder, further
+    programs in folders of their own; None if it is not recorded.
+    """
+    if claim(folder):
+        return folder
+    own = os.path.join(folder, protocol.PROCESSES_FOLDER, str(_getpid()))
+    return own if not _is_worker() and _makes_room(own) else None
 
 
 def claim(folder: str) -> bool:
@@ -85,16 +97,16 @@ def claim(folder: str) -> bool:
         return False
 
 
-def _is_program() -> bool:
-    """Whether this process runs a program of its own: it is not a worker of a pool."""
+def _is_worker() -> bool:
+    """Whether this process is started by :mod:`multiprocessing` or loky to work for another one."""
     command = getattr(sys, "orig_argv", None)  # Python 3.10 and newer
     if command is None:
         try:
             with open("/proc/self/cmdline", encoding="utf-8", errors="replace") as file:
                 command = file.read().split("\0")
         except OSError:
-            return False
-    return not any(word in part for part in command for word in OF_WORKERS)
+            return True
+    return any(part.startswith(OF_WORKERS) for part in command)
 
 
 def _makes_room(folder: str) -> bool:
@@ -169,12 +181,17 @@ def _follow(session: Session, recorder: Any, ending: Any, name: str) -> None:
     choose.record(session, recorder, name)
 
 
-def _this_process(root: str) -> protocol.Process:
-    """Return which process this is; paths below ``root`` are the same in every run's copy of it."""
-    root, path = os.path.realpath(root), os.path.realpath(sys.argv[0])
+def _this_process(root: str, cwd: str) -> protocol.Process:
+    """Return which process this is, as it was started in ``cwd``; paths below ``root`` are the same
+    in every run's copy of it. The script may have changed or removed everything that names it.
+    """
+    root = os.path.realpath(root)
+    own = getattr(sys.modules.get("__main__"), "__file__", None)
+    path = os.path.realpath(os.path.join(cwd, str(own or (sys.argv or [""])[0])))
     inside = os.path.exists(path) and path.startswith(os.path.join(root, ""))
     name = os.path.relpath(path, root) if inside else os.path.basename(path)
-    given = "\0".join(sys.argv[1:]).replace(root, "").encode("utf-8", "surrogateescape")
+    command = getattr(sys, "orig_argv", None) or sys.argv  # Python 3.10 and newer
+    given = "\0".join(map(str, command)).replace(root, "").encode("utf-8", "surrogateescape")
     ranks = (os.environ[name] for name in RANKS if name in os.environ)
     return protocol.Process(name, hashlib.sha256(given).hexdigest(), next(ranks, ""))
 
@@ -203,6 +220,7 @@ class _Ending:
         self._files = used
         self._done, self._pid = False, _getpid()
         self._environment = dict(os.environ)
+        self._cwd = os.getcwd()
         self._earlier = None  # type: Optional[protocol.CallSites]
         recorder.ending = self
 
@@ -241,7 +259,7 @@ class _Ending:
             if session.spying is not None:
                 self._write_sites(os.path.join(session.traces, protocol.SITES_FILE))
             path = os.path.join(session.traces, protocol.PROCESS_FILE)
-            trace.write_json(path, codec.encode(_this_process(session.orders.root)))
+            trace.write_json(path, codec.encode(_this_process(session.orders.root, self._cwd)))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
         except (
             BaseException

@@ -1,70 +1,97 @@
 """Applies a verified fix to the user's own files, if that is asked for."""
 
+import contextlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from detaudit.commands.run import notebooks
 from detaudit.commands.run.findings import Fix
+from detaudit.commands.run.notebooks import text_of
 from detaudit.errors import UsageError
 
 
 def apply(root: Path, fix: Fix, allow_dirty: bool) -> list[str]:
     """Change the files below ``root`` as the fix does; return their names.
 
-    Raises UsageError, and changes nothing, if a file is no longer as it was audited, is a link, or
-    (unless ``allow_dirty``) has changes that are not committed to git.
+    Raises UsageError, and changes nothing, if a file is a link or no longer as it was audited, for
+    the reasons of :func:`check`, or if the new texts cannot be written.
     """
     for name, (before, _) in fix.texts.items():
-        if notebooks.text_of(root / name) != before:
+        if text_of(root / name) != before:
             raise UsageError(f"The fix was not applied: {name} has changed since it was audited.")
-    files = notebooks.put_back({name: after for name, (_, after) in fix.texts.items()}, root)
-    for name in files:
         if (root / name).is_symlink():
             raise UsageError(f"The fix was not applied: {name} is a link to another file.")
-    dirty = [] if allow_dirty else _uncommitted(root, files)
-    if dirty:
+    if not allow_dirty:
+        check(root, fix.texts.keys())
+    with contextlib.ExitStack() as drafts:
+        written = [
+            (drafts.enter_context(_draft(root / name, after)), root / name)
+            for name, (_, after) in fix.texts.items()
+        ]
+        for draft, path in written:
+            _replace(draft, path)
+    return sorted(fix.texts)
+
+
+def check(root: Path, names: Collection[str]) -> None:
+    """Raise UsageError if git does not hold these files as they are, or cannot say so: then a fix
+    would mix with other changes. Nothing is checked outside of a work tree of git.
+    """
+    inside = _git(root, "rev-parse", "--is-inside-work-tree")
+    if inside is None or (inside.returncode and "not a git repository" in inside.stderr):
+        return
+    options = ["--porcelain", "-z", "--ignored", "--untracked-files=all"]
+    status = None if inside.returncode else _git(root, "status", *options, "--", *names)
+    if status is None or status.returncode:
+        said = (status or inside).stderr.strip()
         raise UsageError(
-            f"The fix was not applied: {', '.join(dirty)} has changes that are not committed. Commit "
-            f"them first, or add --allow-dirty."
+            f"git cannot say whether {', '.join(names)} has changes that are not committed ({said}): "
+            f"add --allow-dirty to apply a fix."
         )
-    _write(root, files)
-    return sorted(files)
+    if status.stdout:
+        raise UsageError(
+            f"{', '.join(names)} has changes that are not committed to git: commit them, or add "
+            f"--allow-dirty to apply a fix."
+        )
 
 
-def _uncommitted(root: Path, names: Iterable[str]) -> list[str]:
-    """Return those of the files that differ from their last commit; none outside of git."""
-    command = ["git", "-C", str(root), "status", "--porcelain", "-z", "--", *names]
+def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
+    """Return what git has said; None if it is not installed."""
+    command = ["git", "-C", str(root), "--no-optional-locks", "--literal-pathspecs", *words]
+    plain = {**os.environ, "LC_ALL": "C"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    changed = [line[3:] for line in done.stdout.split("\0") if line]
-    return [name for name in names if any(path.endswith(name) for path in changed)]
-
-
-def _write(root: Path, files: Mapping[str, str]) -> None:
-    """Replace each file at once, so that none is ever half written."""
-    for name, text in files.items():
-        path = root / name
-        try:
-            _replace(path, text)
-        except OSError as error:
-            raise UsageError(
-                f"The fix was not applied to {name}: {error.strerror or error}."
-            ) from None
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, place = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-        shutil.copymode(path, place)
-        os.replace(place, path)
+        return subprocess.run(command, capture_output=True, text=True, env=plain, check=False)
     except OSError:
-        os.unlink(place)
-        raise
+        return None
+
+
+@contextlib.contextmanager
+def _draft(path: Path, text: str) -> Iterator[Path]:
+    """Write the new text of a file beside it; the draft is gone at the end."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with open(handle, "wb") as file:
+                file.write(text.encode("utf-8"))
+            shutil.copymode(path, name)
+            yield Path(name)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise UsageError(f"The fix was not applied: {path.name}: {said}.") from None
+
+
+def _replace(draft: Path, path: Path) -> None:
+    """Put a draft in the place of a file. A file with several names, or of another owner, is
+    overwritten instead: it stays the same file.
+    """
+    status = path.stat()
+    if status.st_nlink > 1 or status.st_uid != os.geteuid():
+        path.write_bytes(draft.read_bytes())
+    else:
+        os.replace(draft, path)

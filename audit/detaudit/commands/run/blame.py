@@ -212,7 +212,8 @@ def _without(texts: Mapping[str, str], chosen: Sequence[_Candidate]) -> dict[str
 def _texts(case: Case) -> dict[str, str]:
     """Return the Python files of the program by name, the script's own first."""
     root, script = case.program.root, case.program.script
-    own = [] if script is None else names_of(str(case.program.relative(script)), root)
+    is_python = script is not None and not case.program.words
+    own = names_of(str(case.program.relative(script)), root) if is_python else []
     found = (path.relative_to(root) for path in sorted(root.rglob("*.py")))
     others = [str(path) for path in found if not _foreign(path)][:MOST_FILES]
     return {

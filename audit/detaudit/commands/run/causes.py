@@ -22,7 +22,7 @@ MOST_RUNS = 800  # of an audit, after which no search begins anew
 DOUBTFUL = 3  # pins of a set that could not be shown to be necessary: the others are not tried
 EVERYTHING = (
     "runs differ with everything pinned: no source that detaudit can pin explains it (it cannot pin "
-    "entropy that a library draws below Python, as in C++ or Rust)"
+    "the randomness that native code, in C++ or Rust, takes from the system below Python)"
 )
 NO_SET = "no set of pins was found that makes fresh runs match"
 #: Pairs of whole runs that match at the end, with the pins or with the fix. They count as evidence

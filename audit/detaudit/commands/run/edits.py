@@ -81,7 +81,7 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     script imported the module, unless another of the lines imports it.
     """
     if not after:
-        return with_lines(text, _top(tree), lines)
+        return with_lines(text, top(tree), lines)
     fitting = (imported for imported in _imports(tree) if imported.package in after)
     imported = next(fitting, None)
     if imported is None:
@@ -144,7 +144,7 @@ def _renamed(lines: Sequence[str], name: str) -> list[str]:
     return renamed
 
 
-def _top(tree: ast.Module) -> int:
+def top(tree: ast.Module) -> int:
     """Return how many lines precede the first statement that is neither the docstring nor a
     ``__future__`` import.
     """

@@ -8,13 +8,14 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from detaudit_probes import notebooks
 from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import cost, edits, libraries, seeds
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
 from detaudit.commands.run.libraries import LIBRARIES, Library
-from detaudit.commands.run.notebooks import names_of, text_of
+from detaudit.commands.run.notebooks import names_of, put_back, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
@@ -23,6 +24,7 @@ from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_VERSIONS = 6  # versions of the program that are tried
+FILE_SEEDS = 1000  # between the seeds for the generators of two files
 
 Files = Mapping[str, str]
 Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
@@ -41,7 +43,11 @@ class Way:
 
     def draws(self, file: str) -> dict[int, int]:
         """Return how often each line of a file drew."""
-        return {site.line: site.draws for site in self.sites if site.file == file}
+        found: dict[int, int] = {}
+        for site in self.sites:
+            if site.file == file:
+                found[site.line] = found.get(site.line, 0) + site.draws
+        return found
 
 
 def fix(
@@ -93,10 +99,7 @@ def fix(
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(before, after),
                 excluded,
-                {
-                    name: (text_of(case.program.root / name) or "", new)
-                    for name, new in files.items()
-                },
+                _whole(case.program.root, files),
             ), ""
     if number < 0:
         unfit = [cause.source for cause in causes if not _fits(case, cause)]
@@ -160,9 +163,8 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     first, because insertions would move the lines.
     """
     files: dict[str, str] = {}
-    main = main_file(case)
-    ordered = sorted(ways, key=lambda way: way.edit is not None and way.edit.kind == "insert")
-    for way in ordered:
+    main, seed = main_file(case), case.unpinned.seed
+    for way in sorted(ways, key=_adds_lines):
         if way.edit is None and way.library is None:
             continue
         first = way.edit is not None and way.edit.kind == "insert"
@@ -173,8 +175,16 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
         changed = False
         for name in filter(case.program.contains, names):
             text = files.get(name) or text_of(case.program.root / name)
-            new = _edited(text, way, name, case.unpinned.seed) if text is not None else None
+            others = _cells_beside(name, case.program.root)
+            around = "".join(
+                files.get(one) or text_of(case.program.root / one) or "" for one in others
+            )
+            is_generator = way.edit is not None and way.edit.kind == "generator"
+            given = seed if is_generator else case.unpinned.seed
+            new = _edited(text, way, name, given, around) if text is not None else None
             if new is not None:
+                if is_generator:
+                    seed += FILE_SEEDS
                 files[name] = new
                 changed = True
                 if first:
@@ -184,16 +194,30 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     return files
 
 
-def _edited(text: str, way: Way, name: str, seed: int) -> str | None:
+def _adds_lines(way: Way) -> int:
+    """Return when an edit is made: those that add lines come after those that change observed
+    lines.
+    """
+    kinds = ("generator", "insert")
+    return 0 if way.edit is None or way.edit.kind not in kinds else 1 + kinds.index(way.edit.kind)
+
+
+def _cells_beside(name: str, root: Path) -> list[str]:
+    """Return the names of the other cells of a cell's notebook."""
+    holder, number = notebooks.parts(name)
+    return [] if number is None else [one for one in names_of(holder, root) if one != name]
+
+
+def _edited(text: str, way: Way, name: str, seed: int, around: str) -> str | None:
     if way.library is not None:
-        return libraries.edited(text, way.library, way.draws(name).keys(), seed)
+        return libraries.edited(text, way.library, way.draws(name).keys(), seed, around)
     edit, draws = way.edit, way.draws(name)
     assert edit is not None
     lines = list(draws)
     if edit.kind == "seed":
         return seeds.with_constants(text, edit.calls, draws, seed)
     if edit.kind == "generator":
-        return seeds.for_generators(text, edit.calls, draws, seed)
+        return seeds.for_generators(text, edit.calls, draws, seed, around)
     if edit.kind == "order":
         found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
         sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
@@ -201,14 +225,20 @@ def _edited(text: str, way: Way, name: str, seed: int) -> str | None:
     return edits.apply(text, edit, lines, seed)
 
 
+def _whole(root: Path, files: Files) -> dict[str, tuple[str, str]]:
+    """Return the changed files, before and after; a cell's is its notebook."""
+    return {name: (text_of(root / name) or "", new) for name, new in put_back(files, root).items()}
+
+
 def main_file(case: Case) -> str | None:
     """Return the file that the interpreter starts, below the program's root."""
     program = case.program
     if case.started is not None:
         return case.started if (program.root / case.started).is_file() else None
-    if program.script is not None:
+    if program.script is not None and not program.words:
         return str(program.relative(program.script))
-    assert program.module is not None
+    if program.module is None:
+        return None
     path = Path(*program.module.split("."))
     package = path / ("__main__.py" if program.function is None else "__init__.py")
     for folder in map(Path, ("", "src")):

@@ -352,8 +352,8 @@ def _spared(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> tuple[Case
         case.forks.drop("it writes outside its folder")
         why = f"the script writes outside its folder: {listed(outside[:3])}"
     elif case.started is not None:
-        case.forks.drop("it starts the process that trains")
-        why = "the script starts the process that trains"
+        case.forks.drop("its training runs in a process that it starts")
+        why = "its training runs in a process that it starts"
     else:
         return case, audit
     note = f"no run of the search was ended early, because {why}"

@@ -8,6 +8,7 @@ import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, last_name, parsed, span, splice, with_argument
 
 _LOOPS = (
@@ -28,7 +29,9 @@ class Library:
     """An ``argument`` of these ``calls`` of a ``package`` that pins what they draw from the
     ``sources``.
 
-    ``{package}`` stands for the package's name in the script, ``{seed}`` for a seed.
+    ``{package}`` stands for the package's name in the script, ``{seed}`` for a seed. A call with an
+    argument among ``unless`` is another case. ``shuffling`` calls draw only if they are told to
+    shuffle.
     """
 
     package: str
@@ -36,6 +39,8 @@ class Library:
     calls: frozenset[str]
     argument: str
     value: str
+    unless: frozenset[str] = frozenset()
+    shuffling: frozenset[str] = frozenset()
 
     @property
     def is_seed(self) -> bool:
@@ -65,6 +70,7 @@ LIBRARIES = (
         frozenset(f"{_SPLITTERS} {_FUNCTIONS} {_DATA} {_ESTIMATORS}".split()),
         "random_state",
         "{seed}",
+        shuffling=frozenset({"KFold", "StratifiedKFold"}),
     ),
     Library(
         "optuna",
@@ -72,24 +78,36 @@ LIBRARIES = (
         frozenset({"create_study"}),
         "sampler",
         "{package}.samplers.TPESampler(seed={seed})",
+        unless=frozenset({"directions"}),  # for which Optuna chooses another sampler
     ),
-    Library("optuna", ("os-entropy",), frozenset({"create_study"}), "study_name", '"study"'),
+    Library(
+        "optuna",
+        ("os-entropy",),
+        frozenset({"create_study"}),
+        "study_name",
+        '"study"',
+        unless=frozenset({"storage"}),  # in which a name may exist already
+    ),
     Library("keras", ("hash-seed",), frozenset({"hashing_trick"}), "hash_function", '"md5"'),
 )
 
 
-def edited(text: str, library: Library, lines: Collection[int], seed: int) -> str | None:
+def edited(
+    text: str, library: Library, lines: Collection[int], seed: int, around: str = ""
+) -> str | None:
     """Return ``text`` with the library's argument at the calls on these lines that lack it, or at
     all of them if none is there, because a library may draw later. None if there is no such call,
     or one that may be made more often than once and would be given a seed.
+
+    ``around`` is other text in which names are defined that this one uses.
     """
     try:
-        tree = ast.parse(text)
+        tree, others = ast.parse(text), ast.parse(around)
     except SyntaxError:
         return None
-    names = _names(tree, library.package)
+    names = _names(tree, library.package) | _names(others, library.package)
     calls = [call for call in _calls(tree) if _is_of(call, library, names)]
-    lacking = [call for call in calls if not _is_given(call, library.argument)]
+    lacking = [call for call in calls if _lacks(call, library)]
     here = [call for call in lacking if any(call.lineno <= line <= _end(call) for line in lines)]
     lacking = here or lacking
     if not lacking or len(lacking) > MOST_CALLS:
@@ -97,11 +115,20 @@ def edited(text: str, library: Library, lines: Collection[int], seed: int) -> st
     again = _made_again(tree) if library.is_seed else set()
     if any(call in again for call in lacking):
         return None
-    splices = [
-        _with(text, call, library, library.value.format(seed=seed, package=_root(call)))
-        for call in lacking
-    ]
-    return parsed(splice(text, splices))
+    package = _package(tree, library.package) or _package(others, library.package)
+    value = library.value.format(seed=seed, package=package or library.package)
+    new = parsed(splice(text, [_with(text, call, library, value) for call in lacking]))
+    if new is None or package is not None or "{package}" not in library.value:
+        return new
+    line = f"import {library.package}"
+    return edits.insert(new, ast.parse(new), [line], (library.package,))
+
+
+def _package(tree: ast.AST, package: str) -> str | None:
+    """Return the name under which a script has imported a package itself; None if it has not."""
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import))
+    aliases = (alias for node in imports for alias in node.names)
+    return next((one.asname or one.name for one in aliases if one.name == package), None)
 
 
 def _end(node: ast.expr) -> int:
@@ -140,12 +167,18 @@ def _root(call: ast.Call) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_given(call: ast.Call, argument: str) -> bool:
-    """Whether the call has the argument, other than None; or others that are not written out."""
-    return any(
-        keyword.arg is None or (keyword.arg == argument and not _is_none(keyword.value))
-        for keyword in call.keywords
-    )
+def _lacks(call: ast.Call, library: Library) -> bool:
+    """Whether the call may be given the argument: it has none, or None, as far as it is written
+    out.
+    """
+    given = {one.arg: one.value for one in call.keywords}
+    if None in given or library.unless & given.keys():
+        return False
+    if last_name(call.func) in library.shuffling:
+        shuffle = given.get("shuffle")
+        if not (isinstance(shuffle, ast.Constant) and shuffle.value is True):
+            return False
+    return library.argument not in given or _is_none(given[library.argument])
 
 
 def _is_none(node: ast.expr) -> bool:

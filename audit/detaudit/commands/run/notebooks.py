@@ -1,5 +1,6 @@
 """The text of the program's files by name, where every cell of a notebook is a file by itself."""
 
+import ast
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,10 +27,19 @@ def text_of(path: Path) -> str | None:
 
 
 def names_of(name: str, root: Path) -> list[str]:
-    """Return the names of a notebook's cells; of another file, its own."""
+    """Return the names of a notebook's cells that contain statements; of another file, its own.
+    Raises UsageError if it is no notebook.
+    """
     if not name.endswith(notebooks.SUFFIX):
         return [name]
-    return [notebooks.name(name, cell.number) for cell in _cells(root / name)]
+    return [notebooks.name(name, one.number) for one in _cells(root / name) if _has_code(one)]
+
+
+def _has_code(cell: notebooks.Cell) -> bool:
+    try:
+        return bool(ast.parse(cell.code).body)
+    except SyntaxError:
+        return True
 
 
 def put_back(texts: Mapping[str, str], root: Path) -> dict[str, str]:
@@ -57,7 +67,7 @@ def left_out(path: Path) -> str:
         return ""
     shown = "; ".join(f"{line} in cell {number}" for number, line in lines[:5])
     more = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
-    return f"what only Jupyter understands is not run: {shown}{more}"
+    return f"lines that only Jupyter understands are skipped: {shown}{more}"
 
 
 def _cells(path: Path) -> list[notebooks.Cell]:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 class Program:
     """``python SCRIPT ARGUMENTS``, ``python -m MODULE ARGUMENTS``, a call of the ``function`` of a
     module (which is the command ``name``, if it is installed as one), the cells of a notebook, or
-    the ``words`` of another command, as started in ``cwd``.
+    another command: its ``words``, and perhaps a script; as started in ``cwd``.
 
     ``root`` contains the user's code: it is ``cwd`` if the script is below it, else the script's
     own folder. ``versions`` are other contents of files below ``root``, by a name: a trial whose
@@ -93,7 +94,8 @@ class Program:
     def title(self) -> str:
         """The program's name in reports: without arguments, which may contain secrets."""
         if self.words:
-            return " ".join(self.words)
+            script = [str(self.relative(self.script))] if self.script is not None else []
+            return " ".join([os.path.basename(self.words[0]), *script])
         if self.function:
             return self.name or f"{self.module}:{self.function}"
         return f"-m {self.module}" if self.module else str(self.relative(self.script))
@@ -102,7 +104,7 @@ class Program:
     def is_notebook(self) -> bool:
         return self.script is not None and self.script.suffix == NOTEBOOK
 
-    @property
+    @cached_property
     def not_run(self) -> str:
         """Return a sentence on the lines of a notebook that are not run, if there are any. Raises
         UsageError if it is no notebook in Python.
@@ -136,16 +138,19 @@ class Program:
     def command(self, python: str, root: Path) -> list[str]:
         """Return the command line, with the script in another ``root`` if one is given."""
         if self.words:
-            return [*self.words, *self.arguments]
+            return [*self.words, *self._moved(root), *self.arguments]
         if self.function:
             return [python, "-c", self._call(), *self.arguments]
         if self.module:
             return [python, "-m", self.module, *self.arguments]
-        assert self.script is not None
-        moved = root / self.relative(self.script) if root != self.root else self.script
-        if self.is_notebook:
-            return [python, "-c", RUN_CELLS, str(moved), *self.arguments]
-        return [python, str(moved), *self.arguments]
+        start = ["-c", RUN_CELLS] if self.is_notebook else []
+        return [python, *start, *self._moved(root), *self.arguments]
+
+    def _moved(self, root: Path) -> list[str]:
+        """Return the script's path in another ``root``; nothing if there is no script."""
+        if self.script is None:
+            return []
+        return [str(root / self.relative(self.script) if root != self.root else self.script)]
 
     def _call(self) -> str:
         """Return what the script of an entry point does."""
@@ -192,21 +197,33 @@ def find(
                 else ""
             )
         )
-    if path.suffix in SHELL_SCRIPTS:
-        return _command("bash", (target, *arguments), cwd)
-    root = cwd if path.is_relative_to(cwd) and cwd != cwd.parent else path.parent
+    words = _interpreter_of(path) if path.suffix in SHELL_SCRIPTS else ()
     # Jupyter starts a notebook in its own folder
     started_in = path.parent if path.suffix == NOTEBOOK else cwd
-    return Program(path, None, arguments, started_in, _own_folder(root))
+    found = Program(path, None, arguments, started_in, _root_of(path, cwd), words=words)
+    _ = found.not_run  # refuses what is no notebook
+    return found
+
+
+def _root_of(path: Path, cwd: Path) -> Path:
+    return _own_folder(cwd if path.is_relative_to(cwd) and cwd != cwd.parent else path.parent)
 
 
 def _command(command: str, arguments: tuple[str, ...], cwd: Path) -> Program:
-    """Return the program of a command line; a script that is its first argument belongs to its
-    name, other arguments may be secrets.
+    """Return the program of a command line; its first argument may be a script, others may be
+    secrets.
     """
-    own = arguments[:1] if arguments and (cwd / arguments[0]).is_file() else ()
-    rest = arguments[len(own) :]
-    return Program(None, None, rest, cwd, _own_folder(cwd), words=(command, *own))
+    if arguments and (cwd / arguments[0]).is_file():
+        path = Path(os.path.normpath(cwd / arguments[0]))
+        return Program(path, None, arguments[1:], cwd, _root_of(path, cwd), words=(command,))
+    return Program(None, None, arguments, cwd, _own_folder(cwd), words=(command,))
+
+
+def _interpreter_of(path: Path) -> tuple[str, ...]:
+    """Return the command in a shell script's first line; without one, ``bash``."""
+    first = (notebooks.text_of(path) or "").partition("\n")[0]
+    words = tuple(first[2:].split()) if first.startswith("#!") else ()
+    return words or ("bash",)
 
 
 def _own_folder(root: Path) -> Path:
@@ -598,7 +615,7 @@ class ProgramHost:
         # Before its layers are removed, which frees the disk.
         fault = self._own_fault(folder, ended)
         own, room = self._prepared.pop(folder), self.services.room
-        if ended.status == 0:
+        if ended.status == 0 and not fault:
             self.services.trainer.settle(folder)
         room.peak = max(room.peak, size_of(folder))
         if self.services.sandboxed is not None:

@@ -19,27 +19,32 @@ from detaudit.commands.run.edits import Splice, calls_at, last_name, parsed, spa
 CONVERTING = {"int", "abs", "round", "float", "str", "hash", "hex", "from_bytes", "timestamp"}
 #: Classes that take a seed, beside those whose names say so.
 SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey", "key"}
-_SEED = re.compile(r"seed|rng|random_?state", re.IGNORECASE)
+#: The last words of names for a seed, and parts of names of functions that take one.
+_SEED = re.compile(r"(^|[-_.])(seed|rng|random_?state)$", re.IGNORECASE)
+_SEEDING = re.compile(r"seed|rng|random_?state", re.IGNORECASE)
 
 Parents = Mapping[ast.AST, ast.AST]
 
 
 def for_generators(
-    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int
+    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int, around: str = ""
 ) -> str | None:
     """Return ``text`` with a seed for the generators that ``calls`` make on the lines of ``draws``,
-    each of which made so many in a run; None if there is no such call.
+    each of which made so many in a run; None if there is no such call. All seeds are different.
+
+    ``around`` is other text in which names are defined that this one uses.
     """
-    constant = Edit("add", calls=tuple(calls), form="{seed}")
     again = [line for line, number in draws.items() if number > 1]
-    new = edits.apply(text, constant, [line for line in draws if line not in again], seed)
-    if not again:
-        return new
-    name = edits.unused_name(text, "seeds")
-    changed = edits.apply(new or text, constant._replace(form=f"next({name})"), again, seed)
-    if changed is None:
-        return new
-    tree = ast.parse(changed)
+    new, changed = text, False
+    for line in sorted(set(draws).difference(again)):
+        with_seed = edits.apply(new, _seeding(calls, str(seed)), [line], seed)
+        if with_seed is not None:
+            new, seed, changed = with_seed, seed + 1, True
+    name = edits.unused_name(text + around, "seeds")
+    repeated = edits.apply(new, _seeding(calls, f"next({name})"), again, seed) if again else None
+    if repeated is None:
+        return new if changed else None
+    tree = ast.parse(repeated)
     imports = [
         node
         for node in tree.body
@@ -48,8 +53,15 @@ def for_generators(
     known = any(
         alias.name == "itertools" and not alias.asname for node in imports for alias in node.names
     )
-    lines = [*([] if known else ["import itertools"]), "", f"{name} = itertools.count({seed})"]
-    return edits.with_lines(changed, imports[-1].end_lineno if imports else 0, lines)
+    header = [] if known else ["import itertools"]
+    place = imports[-1].end_lineno if imports else edits.top(tree)
+    return edits.with_lines(
+        repeated, place or 0, [*header, "", f"{name} = itertools.count({seed})"]
+    )
+
+
+def _seeding(calls: Sequence[str], seed: str) -> Edit:
+    return Edit("add", calls=tuple(calls), form=seed)
 
 
 def with_constants(
@@ -139,11 +151,13 @@ def _is_seed(node: ast.AST, parents: Parents) -> bool:
             keys = [
                 key for key, value in zip(parent.keys, parent.values, strict=True) if value is node
             ]
-            return any(key is not None and _SEED.search(ast.unparse(key)) for key in keys)
+            return any(
+                isinstance(key, ast.Constant) and _SEED.search(str(key.value)) for key in keys
+            )
         case _:
             return False
 
 
 def _takes_seed(call: ast.AST) -> bool:
     name = last_name(call.func) if isinstance(call, ast.Call) else ""
-    return name in SEEDED or _SEED.search(name) is not None
+    return name in SEEDED or _SEEDING.search(name) is not None

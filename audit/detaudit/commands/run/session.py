@@ -413,7 +413,7 @@ class _Run:
         if self.sandboxed.sandbox.kind != OVERLAY:
             return "its folder has no overlay"
         if self.program.words:
-            return "it is a command of the shell"
+            return "it is a shell command"
         return ""
 
     def _most_runs(self) -> int:
@@ -428,9 +428,10 @@ class _Run:
         if self.options.backend is not None:
             variables["KERAS_BACKEND"] = self.options.backend
         if self.program.words:
-            # As if the environment of --python were activated
-            folder = os.path.dirname(self.options.python)
-            variables["PATH"] = os.pathsep.join((folder, variables.get("PATH", os.defpath)))
+            path, folder = variables.get("PATH", os.defpath), os.path.dirname(self.options.python)
+            if os.path.dirname(shutil.which("python", path=path) or "") != folder:
+                # As if the environment of --python were activated
+                variables["PATH"] = os.pathsep.join((folder, path))
         return variables
 
     def _unpinned(self) -> Condition:
@@ -517,8 +518,8 @@ def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
     if not most:
         return ()
     sentence = (
-        f"the script forks processes or starts workers, up to {most} in one run: they are pinned "
-        f"like the script, but not recorded"
+        f"the script has up to {most} Python processes that are pinned like it but not recorded: "
+        f"forked ones, workers of a pool, or too many"
     )
     return (sentence,)
 

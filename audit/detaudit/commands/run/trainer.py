@@ -14,8 +14,10 @@ from detaudit.core.experiment import Finished
 from detaudit.core.files import read_json, write_json
 from detaudit.core.outcome import COMPLETED
 
-#: In the folder of a trial whose first Python process is not the judged one: which one is.
+#: In the folder of a trial with several recorded processes: which one is judged.
 TRAINER_FILE = "trainer.json"
+#: Why no process can be judged.
+ALIKE = "several processes that are alike"
 FIRST = "first"  # the folder to which the trace of the first process is moved then
 
 
@@ -47,43 +49,51 @@ class Trainer:
 
     def settle(self, folder: Path) -> None:
         """Make the trace of the judged process the trial's own, with what its other processes have
-        used.
+        used. If it is unclear which process that is, the trace says so.
         """
         if not (folder / protocol.PROCESSES_FOLDER).exists():
             return
         found = list(_recorded(folder))
-        if len(found) < 2:
+        if [one.folder for one in found] in ([], [folder]):
             return
         judged = self._choose(found)
+        if judged is None:
+            document = read_json(folder / protocol.TRACE_FILE)
+            document["measures"]["not_recorded"] = ALIKE
+            write_json(folder / protocol.TRACE_FILE, document)
+            return
         others = [one for one in found if one is not judged]
         write_json(judged.folder / protocol.TRACE_FILE, _with_others(judged, others))
         _join_sites(judged, others)
         if judged.folder != folder:
             _move(folder, folder / protocol.PROCESSES_FOLDER / FIRST)
             _move(judged.folder, folder)
+        if judged.steps:
             write_json(folder / TRAINER_FILE, codec.encode(judged.process))
 
-    def _choose(self, found: Sequence[_Recorded]) -> _Recorded:
-        chosen = self._chosen
-        if chosen is not None:
-            alike = [one for one in found if one.process == chosen] or [
-                one
-                for one in found
-                if (one.process.title, one.process.rank) == (chosen.title, chosen.rank)
-            ]
-            found = alike or found
-        # The first of them, in the order in which they began
-        judged = max(found, key=lambda one: (one.steps, one.process.rank == "0"))
-        if judged.steps and chosen is None:
-            self._chosen = judged.process
-        return judged
+    def _choose(self, found: Sequence[_Recorded]) -> _Recorded | None:
+        """Return the process that is judged: the one of the earlier runs, or the one with the most
+        steps, of equal ones rank 0; None if the earlier one is not to be found among several alike.
+        """
+        if self._chosen is None:
+            judged = max(found, key=lambda one: (one.steps, one.process.rank == "0"))
+            if judged.steps:
+                self._chosen = judged.process
+            return judged
+        title, _, rank = self._chosen
+        same = [one for one in found if one.process == self._chosen]
+        alike = [one for one in found if (one.process.title, one.process.rank) == (title, rank)]
+        if len(same) == 1 or len(alike) == 1:
+            return (same if len(same) == 1 else alike)[0]
+        return None
 
 
 def _recorded(folder: Path) -> Iterator[_Recorded]:
     """Yield the processes of a trial that were recorded to their end, in the order in which they
     began.
     """
-    began = (folder / protocol.PROCESSES_FILE).read_text().split()
+    # A process that restarts itself by ``exec`` stands there twice
+    began = dict.fromkeys((folder / protocol.PROCESSES_FILE).read_text().split())
     others = (folder / protocol.PROCESSES_FOLDER / number for number in began)
     for one in (folder, *others):
         with contextlib.suppress(OSError, ValueError):
@@ -102,6 +112,7 @@ def _with_others(judged: _Recorded, others: Sequence[_Recorded]) -> dict[str, An
     for other in others:
         theirs = codec.decode(protocol.Measures, other.document["measures"])
         measures = measures._replace(
+            saved=tuple(dict.fromkeys((*measures.saved, *theirs.saved))),
             used=_union(measures.used, theirs.used),
             placebos=_union(measures.placebos, theirs.placebos),
             trackers=_union(measures.trackers, theirs.trackers),
@@ -161,7 +172,8 @@ def _move(source: Path, target: Path) -> None:
 
 def is_another(runs: Sequence[Finished]) -> bool:
     """Whether another process than the first is judged."""
-    return any(run.trace is not None and run.trace.note(TRAINER_FILE) is not None for run in runs)
+    moved = Path(protocol.PROCESSES_FOLDER) / FIRST
+    return any(run.trace is not None and (run.trace.folder / moved).exists() for run in runs)
 
 
 def process_of(runs: Sequence[Finished]) -> protocol.Process | None:

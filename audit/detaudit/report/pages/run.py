@@ -66,7 +66,11 @@ def what_to_do(report: v1.RunReport) -> str:
         return f"keep fixed, because the result depends on it: {listed(resting)}" if resting else ""
     if report.fix is not None and report.fix.verified:
         if report.options.get("fix"):
-            return ""  # it is applied
+            return "run it again: the fix was applied" + (
+                ", and the variables above must be set before every run"
+                if report.fix.environment
+                else ""
+            )
         if report.program.endswith(".ipynb"):
             return (
                 f"make the change above in the notebook ({report.program}[1] is the first cell that "
