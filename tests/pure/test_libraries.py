@@ -1,8 +1,9 @@
 """A library's own argument at the user's call, if its name says that the call is the library's."""
 
 import pytest
-from detaudit.commands.run.libraries import LIBRARIES, edited
+from detaudit.commands.run.libraries import edited
 from detaudit.registry import base
+from detaudit_probes.libraries import LIBRARIES
 
 SKLEARN, SAMPLER, NAME, HASHES = LIBRARIES
 

@@ -204,7 +204,16 @@ def test_a_command_is_named_by_its_script(project):
     (project / "train.sh").write_text("")
     found = program.find("sh", False, ("train.sh", "--token", "secret"), project)
     assert (found.title, found.arguments) == ("sh train.sh", ("--token", "secret"))
-    assert found.command("python", project) == ["sh", "train.sh", "--token", "secret"]
+    script = str(project / "train.sh")
+    assert found.command("python", project) == ["sh", script, "--token", "secret"]
+
+
+def test_a_shell_script_elsewhere_is_protected_in_its_own_folder(project, tmp_path):
+    path = project / "train.sh"
+    path.write_text("#!/bin/bash -e\n")
+    found = program.find(str(path), False, (), tmp_path / "other")
+    assert (found.root, found.title) == (project, "bash train.sh")
+    assert found.command("python", tmp_path) == ["/bin/bash", "-e", str(tmp_path / "train.sh")]
 
 
 @slow

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from detaudit_probes import notebooks
 from detaudit_probes.declare import Edit
+from detaudit_probes.libraries import LIBRARIES, Library
 
 from detaudit.commands.run import cost, edits, libraries, seeds
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
-from detaudit.commands.run.libraries import LIBRARIES, Library
 from detaudit.commands.run.notebooks import names_of, put_back, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial

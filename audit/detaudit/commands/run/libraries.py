@@ -6,7 +6,8 @@ same seed in every round of a loop would make all rounds alike.
 
 import ast
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+
+from detaudit_probes.libraries import Library
 
 from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, last_name, parsed, span, splice, with_argument
@@ -22,74 +23,6 @@ _LOOPS = (
     ast.AsyncFunctionDef,
 )
 MOST_CALLS = 3  # that are given an argument: beyond that, one seed at the top is shorter
-
-
-@dataclass(frozen=True)
-class Library:
-    """An ``argument`` of these ``calls`` of a ``package`` that pins what they draw from the
-    ``sources``.
-
-    ``{package}`` stands for the package's name in the script, ``{seed}`` for a seed. A call with an
-    argument among ``unless`` is another case. ``shuffling`` calls draw only if they are told to
-    shuffle.
-    """
-
-    package: str
-    sources: tuple[str, ...]
-    calls: frozenset[str]
-    argument: str
-    value: str
-    unless: frozenset[str] = frozenset()
-    shuffling: frozenset[str] = frozenset()
-
-    @property
-    def is_seed(self) -> bool:
-        return "{seed}" in self.value
-
-
-_SPLITTERS = "KFold StratifiedKFold RepeatedKFold RepeatedStratifiedKFold ShuffleSplit StratifiedShuffleSplit"
-_FUNCTIONS = "train_test_split shuffle resample permutation_importance"
-_DATA = (
-    "make_blobs make_circles make_classification make_friedman1 make_moons make_regression "
-    "make_s_curve make_swiss_roll"
-)
-_ESTIMATORS = (
-    "AdaBoostClassifier AdaBoostRegressor BaggingClassifier BaggingRegressor "
-    "DecisionTreeClassifier DecisionTreeRegressor ExtraTreesClassifier ExtraTreesRegressor "
-    "GaussianMixture GradientBoostingClassifier GradientBoostingRegressor "
-    "HistGradientBoostingClassifier HistGradientBoostingRegressor IsolationForest KMeans LinearSVC "
-    "LogisticRegression MiniBatchKMeans MLPClassifier MLPRegressor NMF Nystroem PCA Perceptron "
-    "RandomForestClassifier RandomForestRegressor RandomizedSearchCV RBFSampler SGDClassifier "
-    "SGDRegressor TruncatedSVD TSNE"
-)
-
-LIBRARIES = (
-    Library(
-        "sklearn",
-        ("numpy-legacy",),
-        frozenset(f"{_SPLITTERS} {_FUNCTIONS} {_DATA} {_ESTIMATORS}".split()),
-        "random_state",
-        "{seed}",
-        shuffling=frozenset({"KFold", "StratifiedKFold"}),
-    ),
-    Library(
-        "optuna",
-        ("numpy-generator", "os-entropy"),
-        frozenset({"create_study"}),
-        "sampler",
-        "{package}.samplers.TPESampler(seed={seed})",
-        unless=frozenset({"directions"}),  # for which Optuna chooses another sampler
-    ),
-    Library(
-        "optuna",
-        ("os-entropy",),
-        frozenset({"create_study"}),
-        "study_name",
-        '"study"',
-        unless=frozenset({"storage"}),  # in which a name may exist already
-    ),
-    Library("keras", ("hash-seed",), frozenset({"hashing_trick"}), "hash_function", '"md5"'),
-)
 
 
 def edited(
