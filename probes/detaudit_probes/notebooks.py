@@ -31,6 +31,12 @@ _INSTALLS = re.compile(
 )
 
 
+#: Lines that are left out although they may train: they run other programs or code.
+_RUNS = re.compile(
+    r"\s*(!|[^=#]+=\s*!|%(run|timeit|sx|system)\b|%%(?!html|markdown|latex|javascript|js|svg))"
+)
+
+
 class Cell(NamedTuple):
     """A code cell as it is run; ``left_out`` are its lines that only Jupyter understands, without
     those that install packages.
@@ -53,7 +59,7 @@ def cells(text: str) -> List[Cell]:
 
 def _read(text: str) -> Dict[str, Any]:
     try:
-        notebook = json.loads(text)
+        notebook = json.loads(text[1:] if text.startswith("\ufeff") else text)
         about = notebook.get("metadata") or {}
         named = [
             (about.get(part) or {}).get(word)
@@ -74,25 +80,31 @@ def _source(cell: Dict[str, Any]) -> str:
     return source if isinstance(source, str) else "".join(source)
 
 
+def may_train(cell: Cell) -> bool:
+    """Whether a line of the cell that is left out runs a program, or code in another way."""
+    return any(_RUNS.match(line) for line in cell.left_out)
+
+
 def with_codes(text: str, codes: Dict[int, str]) -> str:
     """Return a notebook's text with other code in the cells of these numbers; lines that are
     unchanged keep their magics.
     """
-    notebook, number = json.loads(text), 0
+    notebook, number = _read(text), 0
     for cell in notebook["cells"]:
         if cell.get("cell_type") == "code" and _source(cell).strip():
             number += 1
             if number in codes:
                 lines = _with_magics(_source(cell), codes[number])
                 cell["source"] = lines if isinstance(cell["source"], list) else "".join(lines)
-    spaces = re.match(r"\{\r?\n( +)", text)
+    spaces = re.match(r"\ufeff?\{\r?\n( +)", text)
     indent = len(spaces.group(1)) if spaces is not None else 1
     end = "\n" if text.endswith("\n") else ""
-    new = json.dumps(notebook, indent=indent, ensure_ascii=False) + end
+    begin = "\ufeff" if text.startswith("\ufeff") else ""
+    new = begin + json.dumps(notebook, indent=indent, ensure_ascii=False) + end
     try:
         new.encode("utf-8")
     except UnicodeEncodeError:  # half a character, which only an escape can write
-        new = json.dumps(notebook, indent=indent) + end
+        new = begin + json.dumps(notebook, indent=indent) + end
     return new
 
 
@@ -171,8 +183,8 @@ def run() -> None:
     """Run the notebook that the first argument names, as the program of this process."""
     del sys.argv[0]
     path = os.path.abspath(sys.argv[0])
-    with open(path, encoding="utf-8") as file:
-        found = cells(file.read())
+    with open(path, "rb") as file:
+        found = cells(file.read().decode("utf-8"))
     main = types.ModuleType("__main__")
     sys.modules["__main__"] = main
     if not hasattr(builtins, "display"):

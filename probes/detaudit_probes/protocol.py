@@ -114,6 +114,7 @@ PROCESSES_FILE = "processes"  # a line for each other Python process that the sc
 # A folder for each of these that is recorded too, named after its id: it has files as the trial's.
 PROCESSES_FOLDER = "recorded"
 PROCESS_FILE = "process.json"  # which process was recorded
+TOO_MANY_FILE = "too-many"  # beside these folders, if more processes began than are recorded
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set
 # In a trial's folder: the files of the program that are to be read, and what is in them.
 CONTENTS_REQUEST, CONTENTS_FILE = "contents-request.json", "contents.json"

@@ -99,9 +99,9 @@ def test_the_training_that_a_shell_script_starts_is_judged(tmp_path, detaudit):
     found = json.loads(report.read_text())
     (cause,) = found["causes"]
     assert (found["judged_by"], cause["source"]) == ("training", "python-random"), ran.err
-    assert {site["file"] for site in cause["sites"]} == {"train.py"}
-    assert found["fix"]["verified"] is True and "+++ b/train.py" in found["fix"]["diff"]
-    assert any("the process that was judged is train.py" in one for one in found["warnings"])
+    assert {site["file"] for site in cause["sites"]} == {"work/train.py"}
+    assert found["fix"]["verified"] is True and "+++ b/work/train.py" in found["fix"]["diff"]
+    assert any("the process that was judged is work/train.py" in one for one in found["warnings"])
 
 
 LIES_WHEN_FORKED = """import os

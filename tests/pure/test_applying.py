@@ -114,6 +114,12 @@ def test_if_one_file_cannot_be_written_none_is_changed(folder):
     assert text(folder) == BEFORE and sorted(os.listdir(folder)) == ["other.py", "train.py"]
 
 
+def test_a_read_only_file_is_left_alone(folder):
+    (folder / "train.py").chmod(0o444)
+    with pytest.raises(UsageError, match="is read-only"):
+        apply(folder, fix(), True)
+
+
 def test_a_notebook_keeps_its_magics_and_its_form(tmp_path):
     path = tmp_path / "a.ipynb"
     notebook_files.write(path, "%matplotlib inline\nimport numpy as np", "!ls \\\n  data\nx = 1")

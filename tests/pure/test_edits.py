@@ -115,7 +115,10 @@ def test_an_argument_is_added_set_and_taken_away():
         "default_rng(seed)",
         "default_rng(seed=given)",
     ):  # observed to draw: it was None
-        new = call.replace("None", "7").replace("(seed)", "(7)").replace("given", "7")
+        new = call.replace("None", "7")
+        for name in ("seed)", "given)"):
+            own = name[:-1]
+            new = new.replace(name, f"7 if {own} is None else {own})")
         assert (
             edits.apply(f"r = {call}", Edit("add", calls=("default_rng",), form="{seed}"), (1,), 7)
             == f"r = {new}"

@@ -23,7 +23,7 @@ SKLEARN, SAMPLER, NAME, HASHES = LIBRARIES
         ),
         (
             SKLEARN,
-            "import sklearn.utils\ndef main():\n    x = sklearn.utils.shuffle(x)\n",
+            "import sklearn.utils\ndef main():\n    x = sklearn.utils.shuffle(x)\nmain()\n",
             "shuffle(x, random_state=7)",
         ),
         (
@@ -66,6 +66,10 @@ def test_the_call_gets_its_argument(library, before, after):
         (SKLEARN, "from sklearn.utils import resample\nb = [resample(x) for k in range(9)]\n"),
         (SKLEARN, "from sklearn.utils import resample\ndef draw():\n    return resample(x)\n"),
         (SKLEARN, "from sklearn.utils import resample\nresample(x, random_state=3)\n"),
+        (
+            SKLEARN,
+            "from sklearn.utils import resample\ndef main():\n    resample(x)\nmain()\nmain()\n",
+        ),
         (SKLEARN, "from sklearn.utils import resample\nresample(x, **options)\n"),
         (SKLEARN, "from sklearn.utils import resample\n" + "resample(x)\n" * 4),
         (SAMPLER, "import optuna\noptuna.create_study(sampler=mine)\n"),
@@ -94,3 +98,9 @@ def test_if_a_line_drew_only_its_call_is_changed():
 def test_a_cell_knows_the_imports_of_another_one():
     around = "from sklearn.utils import shuffle\n"
     assert edited("shuffle(x)\n", SKLEARN, (), 7, around) == "shuffle(x, random_state=7)\n"
+
+
+def test_two_calls_get_two_seeds():
+    text = "from sklearn.datasets import make_moons\ntrain = make_moons(9)\ntest = make_moons(9)\n"
+    changed = edited(text, SKLEARN, (), 1)
+    assert "make_moons(9, random_state=1)" in changed and "random_state=2)" in changed

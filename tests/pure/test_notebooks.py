@@ -142,3 +142,28 @@ def test_changed_cells_are_put_back(tmp_path):
         "x = 1\n",
         "y = 3\n",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "runs"),
+    [
+        ("!python train.py", True),
+        ("%run train.py", True),
+        ("%%bash\npython train.py", True),
+        ("%%timeit\ntrain()", True),
+        ("%matplotlib inline", False),
+        ("%%html\n<b>", False),
+        ("!pip install numpy", False),
+    ],
+)
+def test_lines_that_run_programs_are_known(tmp_path, line, runs):
+    notebook_files.write(tmp_path / "a.ipynb", line, "x = 1")
+    assert program.find("a.ipynb", False, (), tmp_path).skips_programs is runs
+
+
+def test_a_byte_order_mark_stays(tmp_path):
+    path = tmp_path / "a.ipynb"
+    notebook_files.write(path, "x = 1")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert files.text_of(tmp_path / "a.ipynb[1]") == "x = 1\n"
+    assert files.put_back({"a.ipynb[1]": "x = 2\n"}, tmp_path)["a.ipynb"].startswith("\ufeff{")

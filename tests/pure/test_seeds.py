@@ -48,6 +48,11 @@ def test_a_seed_from_two_calls_is_one_constant():
     "text",
     [
         "began = time.time()",
+        "start = seed = int(time.time())",
+        "seed = int(time.time())\nos.makedirs(f'runs/{seed}')",
+        "seed = str(int(time.time()))",
+        "p.add_argument('--seed-timeout', default=time.time() + 60)",
+        "cache.key(time.time())",
         "seed_time = time.time()",
         "rng_started = time.time()",
         "config.seed_name = uuid.uuid4().hex",
@@ -138,3 +143,27 @@ def test_the_row_of_seeds_stands_below_the_docstring():
     text = f'"""Trains."""\n{imports}x = [np.random.default_rng() for k in a]\n'
     changed = seeds.for_generators(text, NUMPY, {6: 3}, 1)
     assert changed.startswith('"""Trains."""\nimport itertools\n')
+
+
+def test_a_seed_that_is_shown_and_noted_is_a_seed():
+    uses = "print('seed', seed)\nrng = np.random.default_rng(seed + 1)\njson.dump({'seed': seed}, file)\n"
+    text = f"seed = int(time.time())\n{uses}"
+    assert seeds.with_constants(text, CALLS, {1: 1}, 7) == f"seed = 7\n{uses}"
+
+
+def test_two_seeds_from_the_clock_stay_different():
+    text = "a = random.Random(time.time_ns())\nb = random.Random(time.time_ns())\n"
+    changed = seeds.with_constants(text, CALLS, {1: 1, 2: 1}, 1)
+    assert "Random(1)" in changed and "Random(2)" in changed
+
+
+def test_a_seed_that_is_given_stays():
+    text = "def make(seed=None):\n    return np.random.default_rng(seed)\n"
+    changed = seeds.for_generators(text, NUMPY, {2: 1}, 1)
+    assert "default_rng(1 if seed is None else seed)" in changed
+
+
+def test_the_root_of_a_row_of_generators_is_seeded():
+    text = "rngs = [np.random.default_rng(s) for s in np.random.SeedSequence().spawn(3)]\n"
+    changed = seeds.for_generators(text, NUMPY, {1: 1}, 1)
+    assert "default_rng(s)" in changed and "SeedSequence(1)" in changed

@@ -80,8 +80,13 @@ def test_what_the_others_used_counts(trial):
     assert found["measures"]["files"]["read"] == ["a.py.csv", "b.py.csv"]
     assert found["measures"]["files"]["connected"] is True
     assert found["evidence"] == {"clock": 2}
-    assert found["measures"]["saved"] == ["b.py.npz", "a.py.npz"]
-    assert found["digests"] == {
+    assert found["measures"]["saved"] == [
+        "b.py.npz",
+        "a.py.npz",
+        "outside/weights of a.py",
+    ]
+    other = found["digests"].pop("saved outside/weights of a.py")
+    assert len(other) == 64 and found["digests"] == {
         "final": "b.py",
         "saved a.py.npz": "a.py",
         "saved b.py.npz": "b.py",
@@ -133,6 +138,25 @@ def test_a_process_that_did_not_end_is_not_judged(trial):
     write(folder / protocol.PROCESSES_FOLDER / "101", "b.py", "", 9, outcome="running")
     Trainer().settle(folder)
     assert judged(folder) == "a.py"
+
+
+def test_if_more_processes_began_than_are_recorded_none_is_judged(trial):
+    folder = trial(("a.py", "", 0), ("b.py", "", 2))
+    (folder / protocol.PROCESSES_FOLDER / protocol.TOO_MANY_FILE).touch()
+    Trainer().settle(folder)
+    assert document(folder)["measures"]["not_recorded"] == "more processes than are recorded"
+
+
+def test_another_training_that_ends_otherwise_is_seen(trial):
+    found = []
+    for end in ("one", "another"):
+        folder = trial(("a.py", "", 5), ("b.py", "", 2))
+        other = folder / protocol.PROCESSES_FOLDER / "101"
+        changed = {**document(other), "digests": {"final": end}}
+        (other / protocol.TRACE_FILE).write_text(json.dumps(changed))
+        Trainer().settle(folder)
+        found.append(document(folder)["digests"]["saved outside/weights of b.py"])
+    assert found[0] != found[1]
 
 
 def test_a_trial_without_traces_has_no_process():

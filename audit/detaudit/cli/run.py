@@ -83,6 +83,7 @@ def _scripts(incomplete: str) -> list[str]:
 
 
 def run_command(
+    context: typer.Context,
     target: Annotated[
         str,
         typer.Argument(
@@ -263,7 +264,7 @@ def run_command(
     script = program.find(target, module, words, working_folder(), options.python)
     if write_fix is not None and script.is_notebook:
         raise UsageError("--write-fix writes a diff for patch, which cannot change a notebook.")
-    if script.words and python == sys.executable:
+    if script.words and context.get_parameter_source("python").name == "DEFAULT":
         options = replace(options, python=interpreter_path(shutil.which("python") or python))
     if fix and not allow_dirty and script.script is not None:
         applying.check(script.root, [str(script.relative(script.script))])

@@ -117,6 +117,7 @@ def _makes_room(folder: str) -> bool:
     os.makedirs(around, exist_ok=True)
     if not os.path.isdir(folder):
         if len(os.listdir(around)) >= MOST_RECORDED:
+            open(os.path.join(around, protocol.TOO_MANY_FILE), "w").close()
             return False
         os.mkdir(folder)
     return True

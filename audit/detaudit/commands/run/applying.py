@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator
@@ -24,6 +25,8 @@ def apply(root: Path, fix: Fix, allow_dirty: bool) -> list[str]:
             raise UsageError(f"The fix was not applied: {name} has changed since it was audited.")
         if (root / name).is_symlink():
             raise UsageError(f"The fix was not applied: {name} is a link to another file.")
+        if not (root / name).stat().st_mode & stat.S_IWUSR:
+            raise UsageError(f"The fix was not applied: {name} is read-only.")
     if not allow_dirty:
         check(root, fix.texts.keys())
     with contextlib.ExitStack() as drafts:

@@ -102,18 +102,15 @@ def _draws(case: Case, done: Finished) -> _Draws:
         return _Draws([], (), case.program.root)
     sites = done.trace.sites()
     root = Path(done.trace.request.orders.root or case.program.root).resolve()
-    listed = [
-        Site(
-            relative(draw.file, root),
-            draw.line,
-            draw.function,
-            draw.draws,
-            draw.in_user_code,
-            draw.stack,
-        )
-        for draw in _unseeded(sites.draws)
-    ]
-    return _Draws(listed, sites.seeds, root)
+    listed: dict[tuple[str, int, str], Site] = {}
+    for draw in _unseeded(sites.draws):
+        key = relative(draw.file, root), draw.line, draw.function
+        site = Site(*key, draw.draws, draw.in_user_code, draw.stack)
+        known = listed.get(key)
+        if known is not None:  # of another process
+            site = replace(known, draws=known.draws + draw.draws, processes=known.processes + 1)
+        listed[key] = site
+    return _Draws(list(listed.values()), sites.seeds, root)
 
 
 def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:

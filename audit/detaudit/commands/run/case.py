@@ -30,7 +30,8 @@ class Case:
     are made at a time, ``spent`` the seconds since the audit began, of the
     ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
     program's own end), and may be one of ``forks``; none is ended early unless ``end_early``.
-    ``started`` is the script of the judged process, if the program starts several.
+    ``started`` is the script of the judged process, if the program starts several; ``has_workers``
+    says whether processes are not recorded.
     ``expect`` announces how long another search takes, whose trials end after so many steps.
     """
 
@@ -56,6 +57,7 @@ class Case:
     cut: int | None = None
     end_early: bool = True
     started: str | None = None
+    has_workers: bool = False
     forks: Forks = NO_FORKS
     expect: Callable[[int | None], None] = lambda steps: None
 

@@ -81,6 +81,9 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     script imported the module, unless another of the lines imports it.
     """
     if not after:
+        known = _known_import(tree, lines[0])
+        if known is not None:
+            return with_lines(text, known.last_line, lines[1:])
         return with_lines(text, top(tree), lines)
     fitting = (imported for imported in _imports(tree) if imported.package in after)
     imported = next(fitting, None)
@@ -91,6 +94,12 @@ def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[st
     else:
         lines = _renamed(lines, imported.name)
     return with_lines(text, imported.last_line, lines)
+
+
+def _known_import(tree: ast.Module, line: str) -> "Imported | None":
+    """Return the import in a script that does the same as ``line``, if there is one."""
+    module = line.removeprefix("import ")
+    return next((one for one in _imports(tree) if one.module == one.name == module), None)
 
 
 class Imported(NamedTuple):
@@ -252,6 +261,9 @@ def _add_argument(text: str, call: ast.Call, value: str) -> Splice | None:
     if "=" in value or not given:
         return with_argument(text, call, value)
     is_seed = isinstance(given[0], ast.Constant) and given[0].value is not None
+    if isinstance(given[0], (ast.Name, ast.Attribute, ast.Subscript)):
+        source = source_of(text, given[0])
+        value = f"{value} if {source} is None else {source}"
     return None if is_seed else Splice(*span(text, given[0]), value)
 
 

@@ -41,8 +41,8 @@ class Repeats:
 
 @dataclass(frozen=True)
 class Site:
-    """A line that drew from a source. If ``in_user_code`` is true, the line itself drew, not a
-    library that it called.
+    """A line that drew from a source, in so many ``processes``. If ``in_user_code`` is true, the
+    line itself drew, not a library that it called.
     """
 
     file: str
@@ -51,6 +51,7 @@ class Site:
     draws: int
     in_user_code: bool
     stack: tuple[str, ...] = ()
+    processes: int = 1
 
 
 @dataclass(frozen=True)

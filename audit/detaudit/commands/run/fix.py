@@ -24,6 +24,8 @@ from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_VERSIONS = 6  # versions of the program that are tried
+BOM = "\N{BYTE ORDER MARK}"
+SEEDING = ("seed", "generator")  # kinds of edits that write a seed for each line
 FILE_SEEDS = 1000  # between the seeds for the generators of two files
 
 Files = Mapping[str, str]
@@ -67,8 +69,9 @@ def fix(
     if unwritten:
         return None, _unknown(causes, unwritten)
     last, number = "", -1
+    before: dict[str, str | None] = {}
     for ways in _combinations(case, causes):
-        files = _applied(case, ways)
+        files = _applied(case, ways, before)
         if files is None:
             continue
         number += 1
@@ -88,18 +91,18 @@ def fix(
             if not number and not (yield from pins_work()):
                 break
         else:
-            before, after = yield from _timed(case, condition, answer.runs[0])
+            as_it_is, fixed = yield from _timed(case, condition, answer.runs[0])
             excluded = excluded_rate(answer.repeats.matching)
             return Fix(
-                diff(case.program.root, files),
+                diff(before, files),
                 environment,
                 True,
                 answer.repeats.runs,
                 f"{answer.repeats.runs} runs of the changed script are bitwise identical (a rate above "
                 f"{excluded:.0%} is excluded)",
-                *cost.ratios(before, after),
+                *cost.ratios(as_it_is, fixed),
                 excluded,
-                _whole(case.program.root, files),
+                _whole(case.program.root, before, files),
             ), ""
     if number < 0:
         unfit = [cause.source for cause in causes if not _fits(case, cause)]
@@ -112,11 +115,11 @@ def fix(
 
 
 def _fits(case: Case, cause: Cause) -> bool:
-    return any(_applied(case, (way,)) is not None for way in _ways(case, cause))
+    return any(_applied(case, (way,), {}) is not None for way in _ways(case, cause))
 
 
 def _unknown(causes: Sequence[Cause], sources: Sequence[str]) -> str:
-    return f"detaudit knows no edit that pins {listed(sources)}. {_advice(causes, sources)}"
+    return f"detaudit knows no edit that pins {listed(sources)}. {_advice(causes, sources)}".strip()
 
 
 def _timed(case: Case, fixed: Condition, run: Finished) -> Experiment[list[list[float]]]:
@@ -158,8 +161,9 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
     yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
 
 
-def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
-    """Return the changed files; None if one of the ways fits no line. Edits at observed lines come
+def _applied(case: Case, ways: Sequence[Way], before: dict[str, str | None]) -> Files | None:
+    """Return the changed files, made from the texts ``before``, which are read once: the user may
+    edit them meanwhile. None if one of the ways fits no line. Edits at observed lines come
     first, because insertions would move the lines.
     """
     files: dict[str, str] = {}
@@ -167,6 +171,8 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     for way in sorted(ways, key=_adds_lines):
         if way.edit is None and way.library is None:
             continue
+        if _would_repeat(case, way):
+            return None
         first = way.edit is not None and way.edit.kind == "insert"
         if first or not way.sites:
             names = names_of(main, case.program.root) if main else []
@@ -174,7 +180,9 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
             names = list(dict.fromkeys(site.file for site in way.sites))
         changed = False
         for name in filter(case.program.contains, names):
-            text = files.get(name) or text_of(case.program.root / name)
+            for one in {name, notebooks.parts(name)[0]} - before.keys():
+                before[one] = text_of(case.program.root / one)
+            text = files.get(name) or before[name]
             others = _cells_beside(name, case.program.root)
             around = "".join(
                 files.get(one) or text_of(case.program.root / one) or "" for one in others
@@ -194,6 +202,17 @@ def _applied(case: Case, ways: Sequence[Way]) -> Files | None:
     return files
 
 
+def _would_repeat(case: Case, way: Way) -> bool:
+    """Whether several processes run a line to which an edit gives a seed, or may run it unseen: all
+    of them would draw the same numbers.
+    """
+    sited = way.library is not None or (way.edit is not None and way.edit.kind != "insert")
+    seeding = way.library is not None or (way.edit is not None and way.edit.kind in SEEDING)
+    again = any(site.processes > 1 for site in way.sites)
+    hidden = case.has_workers and any(site.function != "<module>" for site in way.sites)
+    return sited and seeding and (again or hidden)
+
+
 def _adds_lines(way: Way) -> int:
     """Return when an edit is made: those that add lines come after those that change observed
     lines.
@@ -209,6 +228,9 @@ def _cells_beside(name: str, root: Path) -> list[str]:
 
 
 def _edited(text: str, way: Way, name: str, seed: int, around: str) -> str | None:
+    if text.startswith(BOM):
+        edited = _edited(text.removeprefix(BOM), way, name, seed, around)
+        return None if edited is None else BOM + edited
     if way.library is not None:
         return libraries.edited(text, way.library, way.draws(name).keys(), seed, around)
     edit, draws = way.edit, way.draws(name)
@@ -225,9 +247,12 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str) -> str | Non
     return edits.apply(text, edit, lines, seed)
 
 
-def _whole(root: Path, files: Files) -> dict[str, tuple[str, str]]:
+def _whole(
+    root: Path, before: Mapping[str, str | None], files: Files
+) -> dict[str, tuple[str, str]]:
     """Return the changed files, before and after; a cell's is its notebook."""
-    return {name: (text_of(root / name) or "", new) for name, new in put_back(files, root).items()}
+    new = put_back(files, root, before)
+    return {name: (before[name] or "", text) for name, text in new.items()}
 
 
 def main_file(case: Case) -> str | None:
@@ -248,14 +273,12 @@ def main_file(case: Case) -> str | None:
     return None
 
 
-def diff(root: Path, files: Files) -> str:
+def diff(before: Mapping[str, str | None], files: Files) -> str:
     """Return a unified diff that ``patch -p1`` accepts in the program's folder."""
     parts = []
     for name, text in sorted(files.items()):
-        before = text_of(root / name) or ""
-        parts += difflib.unified_diff(
-            edits.lines_of(before), edits.lines_of(text), f"a/{name}", f"b/{name}"
-        )
+        old = edits.lines_of(before[name] or "")
+        parts += difflib.unified_diff(old, edits.lines_of(text), f"a/{name}", f"b/{name}")
     return "".join(
         part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts
     )
@@ -270,4 +293,4 @@ def _advice(causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
         if cause.source in unwritten
         for site in cause.sites[:3]
     ]
-    return " ".join(said) + (f" ({', '.join(where)})" if where else "")
+    return " ".join([*said, *([f"({', '.join(where)})"] if where else [])])

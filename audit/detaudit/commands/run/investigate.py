@@ -219,6 +219,8 @@ def _repeat(
     if case.program.words or trainer.is_another(done):
         process = trainer.process_of(done)
         case = replace(case, started=process.title if process is not None else "")
+    unseen = any(run.trace and run.trace.unrecorded_processes() for run in done)
+    case = replace(case, has_workers=unseen)
     differing = counted(done).divergence
     if differing is not None:
         case.emit(Differing(_early_notice(differing, case.search)))

@@ -49,8 +49,12 @@ def edited(
     if any(call in again for call in lacking):
         return None
     package = _package(tree, library.package) or _package(others, library.package)
-    value = library.value.format(seed=seed, package=package or library.package)
-    new = parsed(splice(text, [_with(text, call, library, value) for call in lacking]))
+    values = [
+        library.value.format(seed=seed + number, package=package or library.package)
+        for number in range(len(lacking))
+    ]
+    splices = [_with(text, *one, library) for one in zip(lacking, values, strict=True)]
+    new = parsed(splice(text, splices))
     if new is None or package is not None or "{package}" not in library.value:
         return new
     line = f"import {library.package}"
@@ -119,18 +123,22 @@ def _is_none(node: ast.expr) -> bool:
 
 
 def _made_again(tree: ast.AST) -> set[ast.AST]:
-    """Return what stands in a loop, or in a function other than ``main``: it may be evaluated more
-    often than once.
+    """Return what stands in a loop, or in a function: it may be evaluated more often than once. A
+    function ``main`` is called once if its name stands once, outside of loops.
     """
+    loops = [node for node in ast.walk(tree) if isinstance(node, _LOOPS)]
+    looped = {inner for loop in loops for inner in ast.walk(loop)}
+    mains = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "main"]
+    once = "main" if len(mains) == 1 and mains[0] not in looped else ""
     found: set[ast.AST] = set()
     for node in ast.walk(tree):
-        function = isinstance(node, ast.FunctionDef) and node.name != "main"
+        function = isinstance(node, ast.FunctionDef) and node.name != once
         if function or isinstance(node, _LOOPS):
             found.update(ast.walk(node))
     return found
 
 
-def _with(text: str, call: ast.Call, library: Library, value: str) -> Splice:
+def _with(text: str, call: ast.Call, value: str, library: Library) -> Splice:
     for keyword in call.keywords:
         if keyword.arg == library.argument:
             return Splice(*span(text, keyword.value), value)

@@ -42,8 +42,12 @@ def _has_code(cell: notebooks.Cell) -> bool:
         return True
 
 
-def put_back(texts: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return these texts with those of cells in their notebooks."""
+def put_back(
+    texts: Mapping[str, str], root: Path, known: Mapping[str, str | None] = {}
+) -> dict[str, str]:
+    """Return these texts with those of cells in their notebooks, whose own texts are ``known`` or
+    read.
+    """
     changed: dict[str, dict[int, str]] = defaultdict(dict)
     files = {}
     for name, text in texts.items():
@@ -53,7 +57,7 @@ def put_back(texts: Mapping[str, str], root: Path) -> dict[str, str]:
         else:
             changed[holder][number] = text.removesuffix("\n")
     for holder, codes in changed.items():
-        whole = (root / holder).read_text(encoding="utf-8")
+        whole = known.get(holder) or (root / holder).read_bytes().decode("utf-8")
         files[holder] = notebooks.with_codes(whole, codes)
     return files
 
@@ -70,8 +74,15 @@ def left_out(path: Path) -> str:
     return f"lines that only Jupyter understands are skipped: {shown}{more}"
 
 
+def skips_programs(path: Path) -> bool:
+    """Whether lines of a notebook are skipped that run programs, or code in another way. Raises
+    UsageError if it cannot be run.
+    """
+    return any(notebooks.may_train(cell) for cell in _cells(path))
+
+
 def _cells(path: Path) -> list[notebooks.Cell]:
     try:
-        return notebooks.cells(path.read_text(encoding="utf-8"))
+        return notebooks.cells(path.read_bytes().decode("utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path.name} cannot be run: {error}.") from None

@@ -111,6 +111,11 @@ class Program:
         """
         return notebooks.left_out(self.script) if self.script and self.is_notebook else ""
 
+    @cached_property
+    def skips_programs(self) -> bool:
+        """Whether lines of a notebook are not run that may train."""
+        return bool(self.script) and self.is_notebook and notebooks.skips_programs(self.script)
+
     def relative(self, path: Path | None) -> Path:
         assert path is not None
         return path.relative_to(self.root) if path.is_relative_to(self.root) else path
@@ -197,11 +202,11 @@ def find(
                 else ""
             )
         )
-    words = _interpreter_of(path) if path.suffix in SHELL_SCRIPTS else ()
+    words = _interpreter_of(path)
     # Jupyter starts a notebook in its own folder
     started_in = path.parent if path.suffix == NOTEBOOK else cwd
     found = Program(path, None, arguments, started_in, _root_of(path, cwd), words=words)
-    _ = found.not_run  # refuses what is no notebook
+    _ = found.not_run, found.skips_programs  # refuses what is no notebook
     return found
 
 
@@ -220,10 +225,15 @@ def _command(command: str, arguments: tuple[str, ...], cwd: Path) -> Program:
 
 
 def _interpreter_of(path: Path) -> tuple[str, ...]:
-    """Return the command in a shell script's first line; without one, ``bash``."""
+    """Return the command that runs a script which is not Python's: the one in its first line, for a
+    shell script without it ``bash``; nothing for a script of Python's.
+    """
     first = (notebooks.text_of(path) or "").partition("\n")[0]
     words = tuple(first[2:].split()) if first.startswith("#!") else ()
-    return words or ("bash",)
+    if path.suffix in SHELL_SCRIPTS:
+        return words or ("bash",)
+    is_other = not path.suffix and words and "python" not in first
+    return words if is_other else ()
 
 
 def _own_folder(root: Path) -> Path:

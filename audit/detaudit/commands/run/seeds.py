@@ -16,9 +16,11 @@ from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, calls_at, last_name, parsed, span, splice
 
 #: Functions that only convert what they are given.
-CONVERTING = {"int", "abs", "round", "float", "str", "hash", "hex", "from_bytes", "timestamp"}
+CONVERTING = {"int", "abs", "round", "float", "hash", "from_bytes", "timestamp"}
 #: Classes that take a seed, beside those whose names say so.
-SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey", "key"}
+SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey"}
+#: Functions that only show what they are given.
+SHOWING = {"print", "info", "debug", "log", "format"}
 #: The last words of names for a seed, and parts of names of functions that take one.
 _SEED = re.compile(r"(^|[-_.])(seed|rng|random_?state)$", re.IGNORECASE)
 _SEEDING = re.compile(r"seed|rng|random_?state", re.IGNORECASE)
@@ -34,6 +36,7 @@ def for_generators(
 
     ``around`` is other text in which names are defined that this one uses.
     """
+    calls = _names_without_seed(text, calls, list(draws))
     again = [line for line, number in draws.items() if number > 1]
     new, changed = text, False
     for line in sorted(set(draws).difference(again)):
@@ -60,6 +63,18 @@ def for_generators(
     )
 
 
+def _names_without_seed(text: str, calls: Sequence[str], lines: Sequence[int]) -> Sequence[str]:
+    """Return the names of those calls on these lines that are given nothing; all names if there are
+    none.
+    """
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return calls
+    bare = [one for one in calls_at(tree, calls, lines) if not one.args and not one.keywords]
+    return [ast.unparse(one.func) for one in bare] or calls
+
+
 def _seeding(calls: Sequence[str], seed: str) -> Edit:
     return Edit("add", calls=tuple(calls), form=seed)
 
@@ -81,11 +96,12 @@ def with_constants(
     seeds = [
         whole
         for whole, inside in made.items()
-        if _is_seed(whole, parents) and sum(_draws_on(whole, draws)) <= len(inside)
+        if _is_seed(whole, tree, parents) and sum(_draws_on(whole, draws)) <= len(inside)
     ]
     if not seeds:
         return None
-    return parsed(splice(text, [Splice(*span(text, one), str(seed)) for one in seeds]))
+    splices = [Splice(*span(text, one), str(seed + number)) for number, one in enumerate(seeds)]
+    return parsed(splice(text, splices))
 
 
 def _draws_on(node: ast.expr, draws: Mapping[int, int]) -> list[int]:
@@ -128,36 +144,67 @@ def _is_made(node: ast.AST, calls: Sequence[str]) -> bool:
             return False
 
 
-def _is_seed(node: ast.AST, parents: Parents) -> bool:
-    """Whether the value of an expression is used as a seed."""
+def _is_seed(node: ast.AST, tree: ast.AST, parents: Parents) -> bool:
+    """Whether the value of an expression is used as a seed, and as nothing else."""
     parent = parents[node]
     while isinstance(parent, (ast.BoolOp, ast.IfExp)):
         node, parent = parent, parents[parent]
     match parent:
         case ast.keyword():
-            call = parents[parent]
-            words = [
-                one.value for one in getattr(call, "args", ()) if isinstance(one, ast.Constant)
-            ]
-            named = parent.arg == "default" and any(_SEED.search(str(word)) for word in words)
-            return named or _SEED.search(parent.arg or "") is not None or _takes_seed(call)
-        case ast.Call():
-            return node in parent.args and _takes_seed(parent)
+            words = getattr(parents[parent], "args", ())
+            option = parent.arg == "default" and any(_is_word_for_seed(word) for word in words)
+            return option or _is_use(node, parents, shown=False)
         case ast.Assign():
-            return any(_SEED.search(ast.unparse(target)) for target in parent.targets)
+            return all(_is_seeds_name(target, tree, parents) for target in parent.targets)
         case ast.AnnAssign() | ast.NamedExpr():
-            return _SEED.search(ast.unparse(parent.target)) is not None
+            return _is_seeds_name(parent.target, tree, parents)
+        case _:
+            return _is_use(node, parents, shown=False)
+
+
+def _is_seeds_name(target: ast.expr, tree: ast.AST, parents: Parents) -> bool:
+    """Whether a name or an attribute is called a seed, and a name is used as nothing else."""
+    if not _SEED.search(ast.unparse(target)):
+        return False
+    uses = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(target, ast.Name)
+        and isinstance(node, ast.Name)
+        and node.id == target.id
+        and isinstance(node.ctx, ast.Load)
+    ]
+    return all(_is_use(use, parents) for use in uses)
+
+
+def _is_use(node: ast.AST, parents: Parents, shown: bool = True) -> bool:
+    """Whether a value is used to seed something, or to be noted as a seed, or is ``shown``."""
+    parent = parents[node]
+    while isinstance(parent, (ast.BinOp, ast.BoolOp, ast.IfExp, ast.FormattedValue, ast.JoinedStr)):
+        node, parent = parent, parents[parent]
+    match parent:
+        case ast.keyword():
+            return _SEED.search(parent.arg or "") is not None or _takes_seed(parents[parent])
+        case ast.Call():
+            shows = shown and last_name(parent.func) in SHOWING
+            return node in parent.args and (shows or _takes_seed(parent))
         case ast.Dict():
-            keys = [
-                key for key, value in zip(parent.keys, parent.values, strict=True) if value is node
-            ]
-            return any(
-                isinstance(key, ast.Constant) and _SEED.search(str(key.value)) for key in keys
-            )
+            pairs = zip(parent.keys, parent.values, strict=True)
+            return any(_is_word_for_seed(key) for key, value in pairs if value is node)
         case _:
             return False
 
 
+def _is_word_for_seed(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and _SEED.search(str(node.value)) is not None
+
+
 def _takes_seed(call: ast.AST) -> bool:
-    name = last_name(call.func) if isinstance(call, ast.Call) else ""
-    return name in SEEDED or _SEEDING.search(name) is not None
+    if not isinstance(call, ast.Call):
+        return False
+    name = last_name(call.func)
+    return (
+        name in SEEDED
+        or ast.unparse(call.func).endswith("random.key")
+        or _SEEDING.search(name) is not None
+    )

@@ -20,7 +20,7 @@ from detaudit_probes.protocol import Orders
 from detaudit.commands.run import trackers, trainer
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import Isolation, RunAudit
+from detaudit.commands.run.findings import OUTPUT, Isolation, RunAudit
 from detaudit.commands.run.forecast import Forecast, predict
 from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.investigate import PAIRS, investigate
@@ -189,7 +189,7 @@ class _Run:
             audit = self._empty_audit(hello.facts)
             self.emit(Notice(_describe_isolation(choice, self.program)))
             self._continue_saved(hello, files)
-            audit = self._investigate(audit)
+            audit = self._without_skipped(self._investigate(audit))
             self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
         known = self.so_far[-1] if self.so_far else audit
         failure = self.session.failure
@@ -400,6 +400,16 @@ class _Run:
             open_host=open_process,
             program_nests=Nests(self.program, self.forks, services),
         )
+
+    def _without_skipped(self, audit: RunAudit) -> RunAudit:
+        """Decide nothing of a notebook that matches without a training step, if skipped lines may
+        train.
+        """
+        hidden = audit.reproducible and audit.judged_by == OUTPUT and self.program.skips_programs
+        if not hidden:
+            return audit
+        why = "skipped lines of the notebook run programs, and no training step was observed"
+        return replace(audit, reproducible=None, reason=why)
 
     def _trainer_of(self, trials: Sequence[Finished]) -> str:
         """Return a sentence on the process that is judged, if that is not evident."""

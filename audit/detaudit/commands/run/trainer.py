@@ -3,6 +3,7 @@ most training steps, and the same one in every run.
 """
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from detaudit.core.outcome import COMPLETED
 TRAINER_FILE = "trainer.json"
 #: Why no process can be judged.
 ALIKE = "several processes that are alike"
+TOO_MANY = "more processes than are recorded"
 FIRST = "first"  # the folder to which the trace of the first process is moved then
 
 
@@ -57,9 +59,10 @@ class Trainer:
         if [one.folder for one in found] in ([], [folder]):
             return
         judged = self._choose(found)
-        if judged is None:
+        too_many = (folder / protocol.PROCESSES_FOLDER / protocol.TOO_MANY_FILE).exists()
+        if judged is None or too_many:
             document = read_json(folder / protocol.TRACE_FILE)
-            document["measures"]["not_recorded"] = ALIKE
+            document["measures"]["not_recorded"] = TOO_MANY if too_many else ALIKE
             write_json(folder / protocol.TRACE_FILE, document)
             return
         others = [one for one in found if one is not judged]
@@ -109,6 +112,7 @@ def _with_others(judged: _Recorded, others: Sequence[_Recorded]) -> dict[str, An
     measures = codec.decode(protocol.Measures, document["measures"])
     evidence = dict(document["evidence"])
     digests = dict(document["digests"])
+    ends: dict[str, list[str]] = {}  # of other trainings, by their scripts
     for other in others:
         theirs = codec.decode(protocol.Measures, other.document["measures"])
         measures = measures._replace(
@@ -118,6 +122,9 @@ def _with_others(judged: _Recorded, others: Sequence[_Recorded]) -> dict[str, An
             trackers=_union(measures.trackers, theirs.trackers),
             files=_joined(measures.files, theirs.files),
         )
+        final = other.document["digests"].get("final")
+        if final is not None:
+            ends.setdefault(other.process.title, []).append(final)
         for name, count in other.document["evidence"].items():
             evidence[name] = evidence.get(name, 0) + count
         saved = {
@@ -126,6 +133,12 @@ def _with_others(judged: _Recorded, others: Sequence[_Recorded]) -> dict[str, An
             if name.startswith(protocol.SAVED)
         }
         digests = {**saved, **digests}
+    for title, finals in ends.items():
+        name = f"{protocol.OUTSIDE}/weights of {title}"
+        # Sorted, because trainings side by side end in any order
+        joined = "".join(sorted(finals)).encode()
+        digests[protocol.SAVED + name] = hashlib.sha256(joined).hexdigest()
+        measures = measures._replace(saved=(*measures.saved, name))
     return {
         **document,
         "measures": codec.encode(measures),
