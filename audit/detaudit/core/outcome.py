@@ -102,6 +102,12 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
             seconds,
             rss,
         )
+    if ended.status == 0:
+        why = (
+            "no Python process was recorded to its end (it runs none, leaves it in the background, or "
+            "ends it by os._exit)"
+        )
+        return Outcome(CRASHED, f"{why}{_last(stderr)}", seconds, rss)
     return Outcome(
         CRASHED,
         f"exited with status {ended.status} after {_steps(steps)}, with an incomplete trace{_last(stderr)}",
