@@ -102,12 +102,10 @@ def of_child(written: dict[str, Any], ended: Ended, steps: int, stderr: str = ""
             seconds,
             rss,
         )
-    if ended.status == 0:
-        why = (
-            "no Python process was recorded to its end (it runs none, leaves it in the background, or "
-            "ends it by os._exit)"
+    if ended.status == 0 and kind is None:
+        return Outcome(
+            CRASHED, f"it ran no Python that could be recorded{_last(stderr)}", seconds, rss
         )
-        return Outcome(CRASHED, f"{why}{_last(stderr)}", seconds, rss)
     return Outcome(
         CRASHED,
         f"exited with status {ended.status} after {_steps(steps)}, with an incomplete trace{_last(stderr)}",
