@@ -226,3 +226,22 @@ def test_a_verified_fix_is_applied_if_that_is_asked_for(tmp_path):
     assert done.returncode == 1 and (tmp_path / "train.py").read_text() == fixed
     assert done.stdout.startswith("--- a/train.py\n") and "+np.random.seed(1)" in done.stdout
     assert "The fix was applied to train.py." in done.stderr
+
+
+@pytest.mark.parametrize(("line", "code"), [("!python train.py", 3), ("%matplotlib inline", 0)])
+def test_a_notebook_whose_training_is_skipped_is_not_decided(tmp_path, line, code):
+    notebook_files.write(tmp_path / "a.ipynb", line, "print('done')")
+    command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--pairs", "1", "a.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == code, done.stdout
+    if code:
+        assert "skipped lines of the notebook run programs" in " ".join(done.stdout.split())
+
+
+def test_a_training_in_a_program_that_the_script_starts_is_recorded(tmp_path):
+    (tmp_path / "own.py").write_text("import random\nprint(random.random())\n")
+    start = "import subprocess, sys\nsubprocess.run([sys.executable, 'own.py'], check=True)\n"
+    report = audited(tmp_path, start, "--no-search", "--pairs", "1")
+    assert report["reproducible"] is False
+    (tmp_path / "own.py").write_text("import random\nrandom.seed(1)\nprint(random.random())\n")
+    assert audited(tmp_path, start, "--no-search", "--pairs", "1")["reproducible"] is True
