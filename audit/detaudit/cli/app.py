@@ -33,7 +33,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Find out, by experiment, what makes training with Keras differ from run to run.",
+    help="Find out, by experiment, what makes training differ from run to run.",
     epilog="Example: detaudit scan --quick",
 )
 

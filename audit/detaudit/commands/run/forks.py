@@ -16,6 +16,7 @@ class Forks:
     def __init__(self, allowed: bool = True, reason: str = "") -> None:
         self._allowed, self._reason = allowed, reason
         self._wanted = self._used = False
+        self._notable = True
         self.rejected = False
         self.tried: set[Condition] = set()
 
@@ -29,10 +30,12 @@ class Forks:
         self._wanted = True
         return self.usable
 
-    def drop(self, reason: str) -> None:
-        """Run such trials in fresh processes from now on. The first ``reason`` is reported."""
-        if self._allowed:
-            self._reason = self._reason or reason
+    def drop(self, reason: str, notable: bool = True) -> None:
+        """Run such trials in fresh processes from now on. The first ``reason`` is reported, if it is
+        ``notable``: fresh processes may take longer.
+        """
+        if self._allowed and not self._reason:
+            self._reason, self._notable = reason, notable
 
     def reject(self, reason: str) -> None:
         """Drop them, and do not count what they have answered."""
@@ -45,7 +48,7 @@ class Forks:
 
     def note(self) -> str:
         """Return why they were not used, or no longer; empty if there is nothing to say."""
-        if not self._wanted or not self._reason:
+        if not (self._wanted and self._reason and self._notable):
             return ""
         which = "later runs of the search" if self._used else "each run of the search"
         return f"{which} started the script from its first line, because {self._reason}"

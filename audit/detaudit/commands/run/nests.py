@@ -130,7 +130,7 @@ class Nests:
             first = points[0]
             self.forks.drop(f"{first.obstacle} before its import of {first.module} has ended")
         else:
-            self.forks.drop("it imports no framework that detaudit knows")
+            self.forks.drop("it imports no framework that detaudit knows", notable=False)
 
     def drop(self, reason: str) -> None:
         self.forks.drop(reason)
