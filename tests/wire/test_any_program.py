@@ -155,6 +155,7 @@ def test_the_command_of_an_installed_package_is_its_function(project, tmp_path):
         program.find("train_model", False, (), project, str(python))
 
 
+@slow
 def test_a_notebook_is_run_cell_by_cell(tmp_path):
     notebook_files.write(
         tmp_path / "train.ipynb",
