@@ -16,6 +16,7 @@ from detaudit.core.condition import Condition
 
 from tests.frameworks.replaying import runs_of
 from tests.interpreters import with_backend
+from tests.slow import slow
 
 pytestmark = pytest.mark.framework
 BACKENDS = ["tensorflow", "torch", "jax"]
@@ -122,6 +123,7 @@ def cells(run):
     ]
 
 
+@slow
 def test_a_training_that_is_fingerprinted_on_its_card(python, tmp_path):
     """Equal runs match, others differ; weights that do not change are noticed; the final weights
     have the same bits.

@@ -23,7 +23,7 @@ COMPARED = [name for name, one in SOURCES.items() if isinstance(one.experiment, 
 SILENT = [name for name in LOOSENED if SOURCES[name].needs.gpus]
 #: What is tried every day: a seed, a hash, an order, a race, a setting. The others are slow.
 USUAL = ("python-random", "hash-seed", "tfdata-order", "sparse-update", "intra-op-threads")
-USUAL_SETTINGS = ("intra-op-threads", "eager")
+USUAL_SETTINGS = ("intra-op-threads",)
 PLENTY = 8  # GPUs that are pretended, so that the GPU's experiments are run too
 
 

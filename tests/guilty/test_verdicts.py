@@ -34,15 +34,8 @@ DIFFER = {
 #: Sources whose settings give different bits on any CPU, the same ones every time.
 VARY = ("intra-op-threads", "onednn", "xla", "eager", "precision", "op-determinism", "resume")
 NEEDS_MORE_INSTRUCTIONS = ("instruction-set",)
-#: What is tried every day: a seed, a hash, an order, a race, two settings. The others are slow.
-USUAL = (
-    "python-random",
-    "hash-seed",
-    "tfdata-order",
-    "sparse-update",
-    "intra-op-threads",
-    "onednn",
-)
+#: What is tried every day: a seed, a hash, an order, a setting. The others are slow.
+USUAL = ("python-random", "hash-seed", "tfdata-order", "intra-op-threads")
 NO_GPU = ("cpu-or-gpu", "cudnn", "tf32", "gpu-kernels", "gpu-to-gpu")
 
 
@@ -53,7 +46,7 @@ def verdicts(make_runner, pytestconfig):
     return judge(make_runner(), [known[name] for name in names])
 
 
-@pytest.mark.parametrize("source", slow_but_for(USUAL[:4], DIFFER))
+@pytest.mark.parametrize("source", slow_but_for(USUAL[:3], DIFFER))
 def test_a_source_that_makes_runs_differ_needs_its_pin(verdicts, source):
     observed = verdicts[source]
     assert observed.verdict == "needs-pin", observed.reason
@@ -73,7 +66,7 @@ def test_a_library_without_a_seed_has_a_verdict_of_its_own(verdicts, name):
     assert (observed.verdict, observed.divergence.stage) == ("needs-pin", "data"), observed.reason
 
 
-@pytest.mark.parametrize("source", slow_but_for(USUAL[4:], VARY))
+@pytest.mark.parametrize("source", slow_but_for(USUAL[3:], VARY))
 def test_settings_that_disagree_vary(verdicts, source):
     observed = verdicts[source]
     assert observed.verdict == "varies", observed.reason

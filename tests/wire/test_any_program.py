@@ -134,6 +134,7 @@ def project(tmp_path):
 
 def test_a_function_of_a_module_is_run_as_an_entry_point_runs_it(project, tmp_path):
     command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--show-output"]
+    command += ["--pairs", "1"]
     done = subprocess.run(
         [*command, "pkg.train:main", "7"], cwd=project, capture_output=True, text=True
     )
@@ -180,6 +181,7 @@ def test_a_notebook_is_run_cell_by_cell(tmp_path):
 def test_a_shell_script_is_judged_by_what_it_prints(project):
     (project / "train.sh").write_text(f"{sys.executable} -c 'print(1)'\necho done\n")
     command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--show-output"]
+    command += ["--pairs", "1"]
     for words in (["train.sh"], ["--", "sh", "train.sh"]):
         done = subprocess.run([*command, *words], cwd=project, capture_output=True, text=True)
         said = " ".join(done.stdout.split())

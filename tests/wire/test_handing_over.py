@@ -284,7 +284,7 @@ def test_a_log_in_the_folder_of_the_script_is_no_change_of_it(start, tmp_path):
 
 def test_a_fix_that_was_not_found_is_said_not_to_be_written(start):
     process = start("--quiet", "--write-fix", "fix.diff")
-    said = "No fix was written: nothing could be compared"
+    said = "There is no fix: nothing could be compared"
     assert process.communicate()[1].startswith(said)
 
 
