@@ -31,8 +31,8 @@ class Forks:
         return self.usable
 
     def drop(self, reason: str, notable: bool = True) -> None:
-        """Run such trials in fresh processes from now on. The first ``reason`` is reported, if it is
-        ``notable``: fresh processes may take longer.
+        """Run such trials in fresh processes from now on. The first ``reason`` is reported, unless
+        it is not ``notable``.
         """
         if self._allowed and not self._reason:
             self._reason, self._notable = reason, notable
