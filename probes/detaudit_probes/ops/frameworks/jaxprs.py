@@ -1,6 +1,6 @@
 """The equations of a jaxpr during execution: their values, and loops, turn by turn."""
 
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 
 #: Equations that call Python code.
 _PYTHON = (
@@ -69,10 +69,18 @@ def loop(inner: Any, parameters: Any, given: List[Value]) -> List[Value]:
     return carried
 
 
+def _counts(parameters: Any) -> Tuple[int, int]:
+    """Return how many arguments of a scan are the same in each turn, and how many are its state."""
+    if "num_consts" in parameters:
+        return parameters["num_consts"], parameters["num_carry"]
+    consts, carry, _ = parameters["ft_in"].unpack()  # since JAX 0.12
+    return len(consts), len(carry)
+
+
 def scan(inner: Any, parameters: Any, given: List[Value]) -> List[Value]:
     import jax.numpy as jnp
 
-    consts, carry = parameters["num_consts"], parameters["num_carry"]
+    consts, carry = _counts(parameters)
     fixed, carried, sliced = given[:consts], given[consts : consts + carry], given[consts + carry :]
     turns = range(parameters["length"])
     stacked: List[List[Value]] = []
