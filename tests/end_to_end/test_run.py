@@ -89,7 +89,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
 @slow
 def test_the_training_that_a_shell_script_starts_is_judged(tmp_path, detaudit):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
-    folder, report = tmp_path / "work", tmp_path / "run.json"
+    folder, report = tmp_path / "project", tmp_path / "run.json"
     shutil.copytree(CORPUS / "causes/keras_issue_22620", folder)
     (folder / "launch.py").write_text(
         "import subprocess, sys\nsubprocess.run([sys.executable, 'train.py'], check=True)\n"
@@ -99,9 +99,11 @@ def test_the_training_that_a_shell_script_starts_is_judged(tmp_path, detaudit):
     found = json.loads(report.read_text())
     (cause,) = found["causes"]
     assert (found["judged_by"], cause["source"]) == ("training", "python-random"), ran.err
-    assert {site["file"] for site in cause["sites"]} == {"work/train.py"}
-    assert found["fix"]["verified"] is True and "+++ b/work/train.py" in found["fix"]["diff"]
-    assert any("the process that was judged is work/train.py" in one for one in found["warnings"])
+    assert {site["file"] for site in cause["sites"]} == {"project/train.py"}
+    assert found["fix"]["verified"] is True and "+++ b/project/train.py" in found["fix"]["diff"]
+    assert any(
+        "the process that was judged is project/train.py" in one for one in found["warnings"]
+    )
 
 
 LIES_WHEN_FORKED = """import os

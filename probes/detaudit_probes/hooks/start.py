@@ -25,7 +25,7 @@ from detaudit_probes.recording.thread_team import Team
 #: The most bytes of tensors that one trial keeps, if it is asked to keep them.
 MOST_KEPT = 256 << 20
 MOST_RECORDED = 64  # processes of one trial, beside the first
-#: Words of the command lines of such processes begin like this.
+#: How words begin in the command lines of processes that run tasks for another one.
 OF_WORKERS = ("--multiprocessing-fork", "from multiprocessing.", "joblib.externals.loky")
 #: Variables with which launchers tell equal processes their number.
 RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")

@@ -1,16 +1,14 @@
 """Applies a verified fix to the user's own files, if that is asked for."""
 
-import contextlib
 import os
-import shutil
 import stat
 import subprocess
-import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from detaudit.commands.run.findings import Fix
 from detaudit.commands.run.notebooks import text_of
+from detaudit.core.files import replace_file
 from detaudit.errors import UsageError
 
 
@@ -29,13 +27,20 @@ def apply(root: Path, fix: Fix, allow_dirty: bool) -> list[str]:
             raise UsageError(f"The fix was not applied: {name} is read-only.")
     if not allow_dirty:
         check(root, fix.texts.keys())
-    with contextlib.ExitStack() as drafts:
-        written = [
-            (drafts.enter_context(_draft(root / name, after)), root / name)
-            for name, (_, after) in fix.texts.items()
-        ]
-        for draft, path in written:
-            _replace(draft, path)
+    texts = {
+        root / name: (before.encode("utf-8"), after.encode("utf-8"))
+        for name, (before, after) in fix.texts.items()
+    }
+    changed: list[Path] = []
+    for path, (_, after) in texts.items():
+        try:
+            _write(path, after)
+        except OSError as error:
+            for other in changed:
+                _write(other, texts[other][0])
+            said = error.strerror or str(error)
+            raise UsageError(f"The fix was not applied: {path.name}: {said}.") from None
+        changed.append(path)
     return sorted(fix.texts)
 
 
@@ -71,30 +76,12 @@ def _git(root: Path, *words: str) -> subprocess.CompletedProcess[str] | None:
         return None
 
 
-@contextlib.contextmanager
-def _draft(path: Path, text: str) -> Iterator[Path]:
-    """Write the new text of a file beside it; the draft is gone at the end."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(handle, "wb") as file:
-                file.write(text.encode("utf-8"))
-            shutil.copymode(path, name)
-            yield Path(name)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-    except OSError as error:
-        said = error.strerror or str(error)
-        raise UsageError(f"The fix was not applied: {path.name}: {said}.") from None
-
-
-def _replace(draft: Path, path: Path) -> None:
-    """Put a draft in the place of a file. A file with several names, or of another owner, is
-    overwritten instead: it stays the same file.
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file. One with several names, or of another owner, is overwritten instead: it stays
+    the same file.
     """
     status = path.stat()
     if status.st_nlink > 1 or status.st_uid != os.geteuid():
-        path.write_bytes(draft.read_bytes())
+        path.write_bytes(content)
     else:
-        os.replace(draft, path)
+        replace_file(path, content, durable=True, mode=stat.S_IMODE(status.st_mode))
