@@ -63,13 +63,14 @@ own tables, and the document describes all of them.
 
 tables.jsonl has a line for each table, and another one if a table gets more columns::
 
-    {"table": 0, "name": "once", "kind": "events" | "steps", "file": "0.rows",
+    {"table": 0, "name": "once", "kind": "events" | "steps" | "fits", "file": "0.rows",
      "columns": [{"stage": "init", "name": "dense/kernel"}, ...], "kept": true}
 
 The table's file holds little-endian unsigned 64-bit integers:
 
 * ``events``: rows of three, ``(sequence, column, fingerprint)``, for what happens once;
-* ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``.
+* ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``;
+* ``fits``: the same for fits that are no training steps, with the number of the call.
 
 ``sequence`` counts the observations of the trial over all tables and so gives the causal order.
 If ``kept`` is true, ``N.at`` has one row of offsets for each row of ``N.rows`` (one offset for
@@ -126,6 +127,7 @@ OF_PROCESS = (TRACE_FILE, TABLES_FILE, PROCESS_FILE, SITES_FILE, EVENTS_FILE)
 TABLE_SUFFIXES = (".rows", ".at", ".bytes")
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
 OUTSIDE = "outside"  # the folder in the names of files that are saved elsewhere
+FITTED = "fitted"  # the digest's name: what was fitted without training steps
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
 # Prefix of observations beside the training, which are not judged; the kind follows
 BESIDE = "beside "
@@ -364,6 +366,7 @@ class Measures(NamedTuple):
     step_seconds: Tuple[float, ...] = ()  # seconds, one per step
     max_rss: int = 0  # peak memory in bytes
     moved: Optional[bool] = None  # whether a weight has changed
+    fits: int = 0  # of models that are fitted without training steps
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
     not_recorded: Optional[str] = None  # why the training is not recorded
     stopped: Optional[int] = None  # steps after which the program was ended, as requested

@@ -186,7 +186,7 @@ def _order(tables: dict[str, Table], names: list[str]) -> tuple[np.ndarray, np.n
 def _first_row_of(left: Table, right: Table) -> int | None:
     """Return the first row that differs in the part that both tables have, or None."""
     rows = min(len(left.cells), len(right.cells))
-    if left.kind != right.kind or (left.kind == "steps" and left.columns != right.columns):
+    if left.kind != right.kind or (left.kind != "events" and left.columns != right.columns):
         return 0
     known = {
         label: number for number, label in enumerate(dict.fromkeys(left.columns + right.columns))
@@ -264,12 +264,21 @@ def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
     """Compare the digests of the final values of two trainings, which are called ``name``; None if
     one has no digest.
     """
-    if left.final is None or right.final is None:
+    return _compare_digests("update", name, left.final, right.final)
+
+
+def compare_fits(left: Trace, right: Trace, name: str) -> Comparison | None:
+    """Like :func:`compare_finals`, of what was fitted without training steps."""
+    return _compare_digests("update", name, left.fitted, right.fitted)
+
+
+def _compare_digests(
+    stage: str, name: str, left: str | None, right: str | None
+) -> Comparison | None:
+    if left is None or right is None:
         return None
-    if left.final == right.final:
-        return Match(1)
-    return Divergence("update", None, name, "bits")
+    return Match(1) if left == right else Divergence(stage, None, name, "bits")
 
 
 def _step(table: Table, row: int) -> int | None:
-    return None if table.kind == "events" else int(table.step[row])
+    return int(table.step[row]) if table.kind == "steps" else None

@@ -65,7 +65,7 @@ class Table:
 
     ``sequence[i]`` and ``step[i]`` order the rows. A table of events has one column per row:
     ``column[i]`` says which, ``cells`` has one column, and ``step`` is -1. ``origin[i]`` is the
-    row's place in the file.
+    row's place in the file. A table of fits has the number of the call as its ``step``.
     """
 
     name: str
@@ -85,7 +85,12 @@ class Table:
         return _NEXT_TABLE.sub("", self.name)
 
     def label(self, row: int, cell: int) -> Column:
-        return self.columns[int(self.column[row])] if self.kind == "events" else self.columns[cell]
+        if self.kind == "events":
+            return self.columns[int(self.column[row])]
+        stage, name = self.columns[cell]
+        if self.kind == "fits":
+            return stage, f"{self.phase} {self.step[row]}: {name}"
+        return stage, name
 
     def events(self, stage: str, name: str | None = None) -> Iterator[Event]:
         """Of a table of events, return those of a stage, and of a ``name`` if one is given, in
@@ -207,6 +212,11 @@ class Trace:
             digests = {name: one for name, one in digests.items() if name.startswith(elsewhere)}
         order = [name for name in self.measures.saved if name in digests]
         return {name: digests[name] for name in order or sorted(digests)}
+
+    @property
+    def fitted(self) -> str | None:
+        """The digest of what was fitted without training steps; None if nothing was."""
+        return self.digests.get(protocol.FITTED)
 
     # Further files --------------------------------------------------------------------------------
 

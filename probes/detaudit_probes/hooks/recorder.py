@@ -23,7 +23,7 @@ from detaudit_probes.hooks import streams
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.threads import Threads
 from detaudit_probes.ops.frameworks.step import Pinpoint
-from detaudit_probes.protocol import BESIDE, SAVED, STOP_FILE, Point
+from detaudit_probes.protocol import BESIDE, FITTED, SAVED, STOP_FILE, Point
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.on_device import OnCard
 from detaudit_probes.recording.trace import Taken, TraceWriter
@@ -31,6 +31,8 @@ from detaudit_probes.recording.trace import Taken, TraceWriter
 # Taken at import, before a pin or the script can replace them
 _clock, _exists = time.perf_counter, os.path.exists
 AT_THE_END = "at the end"
+#: The phase of the rounds of a booster, which an unrecorded run reads at its end only.
+ROUND = "round"
 #: Batches that the script has loaded itself and that a later step may still use; fewer if bytes are
 #: kept.
 MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
@@ -88,6 +90,8 @@ class Recorder:
         self._inputs: Set[int] = set()  # fingerprints of the next step's inputs
         self._beside: Dict[str, Any] = {}
         self._states: Dict[str, str] = {}  # the first states of the process's generators
+        self.fits = before.fits
+        self._fits = hashlib.sha256(trace.earlier.get("digests", {}).get(FITTED, "").encode())
         self._results: Dict[Tuple[str, str], float] = {
             (group, name): value for group, name, value in before.results
         }
@@ -457,6 +461,20 @@ class Recorder:
         self._next_look = _clock() + LOOK_SECONDS
         return _exists(self._stop_file)
 
+    # Without training steps -----------------------------------------------------------------------
+
+    def fitted(self, phase: str, number: int, rows: List[Tuple[str, str, Taken]]) -> None:
+        """Record what the call with this ``number`` of its ``phase`` was given ("data") and has
+        learned ("update"); an unrecorded run keeps one digest of all that was learned.
+        """
+        self.fits += phase != ROUND
+        if self.recording:
+            self.trace.fit(phase, number, rows)
+        for stage, name, taken in rows:
+            if stage == "update" and phase != ROUND:
+                self._fits.update(("%s %s" % (phase, name)).encode("utf-8", "surrogatepass"))
+                self._fits.update(taken.fingerprint.to_bytes(8, "little"))
+
     # The end --------------------------------------------------------------------------------------
 
     def end(self) -> None:
@@ -476,6 +494,8 @@ class Recorder:
         ends = ([fingerprint.canonical(earlier)] if earlier else []) + records
         self.trace.note("digests", {"final": fingerprint.sha256(ends)} if records else {})
         self.trace.note("digests", {SAVED + name: digest for name, digest in self._saved.items()})
+        if self.fits:
+            self.trace.note("digests", {FITTED: self._fits.hexdigest()})
         with self._lock:
             while self._loaded:
                 self._forget(self._loaded.popleft())
@@ -488,6 +508,7 @@ class Recorder:
             results=tuple((group, name, value) for (group, name), value in self._results.items()),
             steps=self.steps,
             moved=self.moved,
+            fits=self.fits,
             max_rss=facts.max_rss(),
             after_import=(before.after_import or 0.0) + ended - self._imported,
             points=before.points + tuple(self.passed),

@@ -130,7 +130,15 @@ def _leave_number(folder: str) -> None:
 
 
 def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.hooks import files, jax_steps, random_states, saves, seeds, torch_optim
+    from detaudit_probes.hooks import (
+        files,
+        fits,
+        jax_steps,
+        random_states,
+        saves,
+        seeds,
+        torch_optim,
+    )
     from detaudit_probes.hooks.recorder import Recorder
 
     request = session.request
@@ -168,6 +176,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     if recorder.counting:
         session.after_import("jax", functools.partial(jax_steps.prepare, session, recorder))
     session.after_import("torch", lambda: torch_optim.record(session, recorder))
+    fits.record(session, recorder)
     for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer

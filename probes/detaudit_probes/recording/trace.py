@@ -293,9 +293,20 @@ class TraceWriter:
         """Record one step: ``observations`` are (stage, name, value or :class:`Taken`) in causal
         order.
         """
+        return self._row("steps", phase, step, observations)
+
+    def fit(self, phase: str, number: int, observations: Sequence[Named]) -> None:
+        """Record a fit, which is no training step: the ``number`` of its call, and what was
+        observed, like in :meth:`step`.
+        """
+        self._row("fits", phase, number, observations)
+
+    def _row(
+        self, kind: str, phase: str, step: int, observations: Sequence[Named]
+    ) -> List[Tuple[bytes, bytes]]:
         columns = [(stage, name) for stage, name, _ in observations]
         with self._lock:
-            table = self._step_table(phase, columns)
+            table = self._step_table(kind, phase, columns)
             taken = [self._taken(value) for _, _, value in observations]
             self._sequence += 1
             records = [one.record for one in taken]
@@ -318,12 +329,12 @@ class TraceWriter:
         room = self._keep_most is None or self._kept < self._keep_most
         self._kept += table.append(row, records, room and self._sequence >= self._keep_from)
 
-    def _step_table(self, phase: str, columns: List[Tuple[str, str]]) -> _Table:
+    def _step_table(self, kind: str, phase: str, columns: List[Tuple[str, str]]) -> _Table:
         key = phase, tuple(columns)
         table = self._steps.get(key)
         if table is None:
             number = self._of_phase.get(phase, 0)
-            table = self._table(phase if not number else "%s (%d)" % (phase, number), "steps")
+            table = self._table(phase if not number else "%s (%d)" % (phase, number), kind)
             self._describe(table, columns)
             self._steps[key], self._of_phase[phase] = table, number + 1
         return table

@@ -10,7 +10,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
 RUNS_DIFFER = "two runs of the same script differ"
-TRAINING, OUTPUT = "training", "output"  # what the verdict is about
+TRAINING, FITS, OUTPUT = "training", "fits", "output"  # what the verdict is about
 INPUT_CHANGED = "input-changed"  # the source that the experiments with left files find
 
 
@@ -215,7 +215,7 @@ class RunAudit:
     """All findings of one ``detaudit run``. ``reproducible`` is None if it was not decided.
 
     ``steps`` is the number of steps that they cover, if runs were ended early; ``judged_by`` is
-    ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of detaudit ended
+    ``FITS`` or ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of detaudit ended
     the audit.
     """
 

@@ -9,7 +9,7 @@ from detaudit_probes.protocol import Measures
 
 from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, trainer, vary
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import OUTPUT, RUNS_DIFFER, TRAINING, Observer, RunAudit
+from detaudit.commands.run.findings import FITS, OUTPUT, RUNS_DIFFER, TRAINING, Observer, RunAudit
 from detaudit.commands.run.forecast import Length, predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
@@ -151,6 +151,8 @@ def _without(
 
 def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
     traces = [trace for one in runs if (trace := one.completed_trace) is not None]
+    trained = any(trace.trained for trace in traces)
+    fitted = any(trace.measures.fits for trace in traces)
     return replace(
         audit,
         repeats=counted(runs),
@@ -158,7 +160,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
         outputs=outputs(runs),
         origin=origin(runs),
         quantity=quantity(runs),
-        judged_by=TRAINING if any(trace.trained for trace in traces) else OUTPUT,
+        judged_by=TRAINING if trained else FITS if fitted else OUTPUT,
     )
 
 
@@ -262,7 +264,7 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
             blank,
             reason=f"the script trains with {not_recorded}, which detaudit run cannot record yet",
         )
-    if any(one.trace.trained or _has_outputs(one.trace) for one in completed if one.trace):
+    if any(_can_be_compared(one.trace) for one in completed if one.trace):
         return None
     if any(one.trace.measures.steps for one in completed if one.trace):
         return replace(blank, reason="no weight changed in any step, so nothing was trained")
@@ -273,11 +275,11 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
     )
 
 
-def _has_outputs(trace: Trace) -> bool:
-    read = trace.contents
-    return bool(trace.saved_files()) or (
-        read is not None and contents.count(read, trace.trained) > 0
-    )
+def _can_be_compared(trace: Trace) -> bool:
+    """Whether it has trained or fitted something, or has outputs."""
+    if trace.trained or trace.measures.fits or trace.saved_files():
+        return True
+    return trace.contents is not None and contents.count(trace.contents, False) > 0
 
 
 def _of_failures(outcome: Outcome) -> str:

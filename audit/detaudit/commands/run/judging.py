@@ -13,6 +13,7 @@ from detaudit.core.divergence import (
     aligned,
     compare,
     compare_finals,
+    compare_fits,
     partners,
 )
 from detaudit.core.trace import Trace
@@ -24,10 +25,16 @@ def compare_trainings(left: Trace, right: Trace) -> Comparison:
 
 
 def compare_last(left: Trace, right: Trace) -> Comparison | None:
-    """Compare the final weights, and what was saved or printed, which is all that an unrecorded run
-    contains. None if it contains nothing of this.
+    """Compare the final weights, what was fitted, and what was saved or printed, which is all that
+    an unrecorded run contains. None if it contains nothing of this.
     """
-    return _with_outputs(compare_finals(left, right, "the weights at exit"), left, right)
+    compared = (
+        compare_finals(left, right, "the weights at exit"),
+        compare_fits(left, right, "the fitted models"),
+    )
+    found = [one for one in compared if one is not None]
+    differing = [one for one in found if isinstance(one, Divergence)]
+    return _with_outputs(next(iter(differing or found), None), left, right)
 
 
 def _with_outputs(compared: Comparison | None, left: Trace, right: Trace) -> Comparison | None:

@@ -5,6 +5,7 @@ computed a different result.
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from detaudit_probes import protocol
 
 from detaudit.commands.run.repeat import first_differing_pair
@@ -38,6 +39,16 @@ def origin(done: Sequence[Finished]) -> str:
         return "what another function of the script computed already differed"
     if divergence.stage == "init":
         return "the variable's initial value already differs"
+    fits = _of_fits(left, divergence)
+    if fits is not None:
+        same = any(stage == "data" for stage, _ in fits.columns)
+        return (
+            "what this fit was given already differed"
+            if divergence.stage == "data"
+            else "what this fit was given was equal"
+            if same
+            else "every fit before it is equal"
+        )
     table = step_table(left, divergence)
     if table is None or not any(stage == "data" for stage, _ in table.columns):
         return "everything that was recorded before it is equal; the batches were not recorded"
@@ -130,6 +141,16 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
         ),
         None,
     )
+
+
+def _of_fits(trace: Trace, found: Divergence) -> Table | None:
+    """Return the table of fits that contains the divergence."""
+    for table in trace.tables:
+        if table.kind == "fits" and found.step is None:
+            for row, cell in np.ndindex(table.cells.shape):
+                if table.label(row, cell) == (found.stage, found.name):
+                    return table
+    return None
 
 
 def place(left: Trace, right: Trace, found: Divergence) -> float:

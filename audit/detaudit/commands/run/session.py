@@ -20,7 +20,7 @@ from detaudit_probes.protocol import Orders
 from detaudit.commands.run import trackers, trainer
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import OUTPUT, Isolation, RunAudit
+from detaudit.commands.run.findings import TRAINING, Isolation, RunAudit
 from detaudit.commands.run.forecast import Forecast, predict
 from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.investigate import PAIRS, investigate
@@ -405,7 +405,7 @@ class _Run:
         """Decide nothing of a notebook that matches without a training step, if skipped lines may
         train.
         """
-        hidden = audit.reproducible and audit.judged_by == OUTPUT and self.program.skips_programs
+        hidden = audit.reproducible and audit.judged_by != TRAINING and self.program.skips_programs
         if not hidden:
             return audit
         why = "skipped lines of the notebook run programs, and no training step was observed"

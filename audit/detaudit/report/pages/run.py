@@ -137,8 +137,12 @@ def answer(report: v1.RunReport) -> Answer:
         if report.unrecorded is not None:
             same = f"{same}, and so are {number(report.unrecorded.runs, 'unrecorded run')}"
         same = f"{same}{bound(repeats)}"
-        if report.judged_by == "output":
-            same = f"{same}, judged by its standard output and the files that it saves: no training step was observed"
+        if report.judged_by != "training":
+            models = "the models that it fits, " if report.judged_by == "fits" else ""
+            same = (
+                f"{same}, judged by {models}its standard output and the files that it saves: no training step was "
+                f"observed"
+            )
         return Answer("good", "REPRODUCIBLE", f"{same}.")
     if report.reproducible is None:
         return Answer("unsure", "NOT DECIDED", f"{report.program}: {report.reason}.")
