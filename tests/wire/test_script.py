@@ -48,6 +48,7 @@ def run(tmp_path):
         python=sys.executable,
         files_changed=None,
         busy=None,
+        services=None,
         asking=ask,
         **options,
     ):
@@ -69,7 +70,7 @@ def run(tmp_path):
             tmp_path / f"control-{len(runners)}",
             dict(os.environ),
             keep_bytes=False,
-            open_host=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: program.Process(found, *given, services),
         )
         runners.append(runner)
         experiment = Asking(asking([Trial(condition, number) for number in range(runs)]))
@@ -648,6 +649,21 @@ def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
     while alive(int((tmp_path / "pids").read_text())) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(int((tmp_path / "pids").read_text()))
+
+
+def test_a_changed_version_that_never_ends_is_stopped_long_before_the_timeout(run, monkeypatch):
+    monkeypatch.setattr(program, "PATIENCE", 2.0)
+    text = "import os, time; time.sleep(600 * os.path.exists('ran')); open('ran', 'w').close()"
+
+    def as_it_is_then_changed(trials):
+        (trial,) = trials
+        became = yield trials
+        assert became[trial].outcome.completed
+        changed = Trial(trial.condition.with_orders(version="changed"), 0)
+        return (yield [changed])[changed]
+
+    changed = run(text, runs=1, services=program.Services(), asking=as_it_is_then_changed)
+    assert changed.outcome.kind == "timed-out" and changed.outcome.seconds < 30
 
 
 def test_a_script_that_is_not_there(tmp_path):

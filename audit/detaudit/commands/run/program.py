@@ -42,6 +42,9 @@ from detaudit.machine import confinement, variables
 from detaudit.registry import base
 
 MOST_BURNERS = 8
+# A changed version is stopped after so many times the longest run, and so many seconds more: what
+# makes operations deterministic may slow a program down ten times.
+SLOWER, PATIENCE = 20.0, 60.0
 SHELL_SCRIPTS = (".sh", ".bash")
 RUN_CELLS = "from detaudit_probes import notebooks; notebooks.run()"
 _MODULE = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
@@ -432,7 +435,7 @@ def _size(count: int) -> str:
 
 @dataclass
 class Services:
-    """What the hosts of one audit share."""
+    """What the hosts of one audit share; ``longest`` is how many seconds a run has taken so far."""
 
     pace: Pace | None = None
     sandboxed: Sandboxed | None = None
@@ -440,6 +443,15 @@ class Services:
     keeps_all: bool = False
     room: Room = field(default_factory=Room)
     trainer: Trainer = field(default_factory=Trainer)
+    longest: float = 0.0
+
+    def limit(self, request: protocol.Request) -> float:
+        """Return the seconds after which a run is stopped. A changed version may never end, such as
+        a loop over seeds that has become a loop over generators.
+        """
+        if not request.orders.version or not self.longest:
+            return request.timeout
+        return min(request.timeout, SLOWER * self.longest + PATIENCE)
 
 
 @dataclass
@@ -509,7 +521,7 @@ class ProgramHost:
             "command": self.program.command(self.interpreter.path, root),
             "cwd": str(cwd),
             "environment": self._variables(folder, own.temporary),
-            "timeout": request.timeout,
+            "timeout": self.services.limit(request),
             "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
             "fixed_addresses": bool(request.settings.fixed_addresses),
             "burners": _burners() if request.settings.busy else 0,
@@ -630,6 +642,8 @@ class ProgramHost:
         room.peak = max(room.peak, size_of(folder))
         if self.services.sandboxed is not None:
             self.services.sandboxed.settle(folder, own.begun if ended.status == 0 else None)
+        if not ended.timed_out:
+            self.services.longest = max(self.services.longest, ended.seconds)
         self._tidy(folder, own.temporary)
         room.left = max(room.left, size_of(folder))
         return replace(ended, own_fault=fault)

@@ -7,7 +7,6 @@ call, are its batch; its results are named after the variables that they stand f
 """
 
 import functools
-import sys
 import types
 from typing import Any, Callable, List, Optional, Tuple
 
@@ -27,14 +26,6 @@ OPTIMIZER = "optimizer/"
 #: JAX's loops: the place and the name of the argument that returns the next state. The loop's
 #: result has the same structure.
 LOOPS = {"scan": (0, "f"), "fori_loop": (2, "body_fun"), "while_loop": (1, "body_fun")}
-
-
-def _caller() -> str:
-    """Return the file of the innermost code outside of this module."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename == __file__:
-        frame = frame.f_back
-    return "" if frame is None else str(frame.f_code.co_filename)
 
 
 class JaxHooks(PlainHooks):
@@ -68,12 +59,11 @@ class JaxHooks(PlainHooks):
             value = jax.random.key_data(value)
         return self._backend.read(value)
 
-    def followed(self, function: Any, caller: str) -> Optional[Followed]:
-        """Return what is known of a function of the user's, or of any that the user's own code
-        passes to JAX.
+    def followed(self, function: Any, by_user: bool = False) -> Optional[Followed]:
+        """Return what is known of a function of the user's, or of any function if the user's own
+        code passes it to JAX (``by_user``).
         """
-        users = (bool(caller) and self.session.sites.is_users(caller)) or self._is_users(function)
-        if not callable(function) or not users:
+        if not callable(function) or not (by_user or self._is_users(function)):
             return None
         found = getattr(function, FOLLOWED, None)
         # Not the one of the function that it wraps
@@ -118,7 +108,7 @@ class JaxHooks(PlainHooks):
             function, rest = (arguments[0], arguments[1:]) if arguments else (named["fun"], ())
             if maps and len(rest) == 1 and "axis_name" not in named:
                 named, rest = dict(named, axis_name=rest[0]), ()
-            followed = None if rest else self.followed(function, _caller())
+            followed = None if rest else self.followed(function, self.session.sites.led_here())
             if followed is None:
                 return original(*arguments, **named)
             return Compiled(
@@ -144,7 +134,7 @@ class JaxHooks(PlainHooks):
 
         def loop(*arguments: Any, **named: Any) -> Any:
             function = arguments[place] if len(arguments) > place else named.get(keyword)
-            followed = self.followed(function, "") if self.looks() else None
+            followed = self.followed(function) if self.looks() else None
             if followed is None:
                 return original(*arguments, **named)
             if len(arguments) > place:
