@@ -248,9 +248,7 @@ def _of_array(name: str, value: Any, seen: Set[int], arrays: bool, deep: int) ->
     if value.dtype.names:
         # Field by field: between two fields there may be memory that nobody has written
         yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
-    elif value.dtype.kind != "O":
-        yield name, value
-    elif all(isinstance(one, str) for one in value.ravel().tolist()):
+    elif value.dtype.kind != "O" or all(isinstance(one, str) for one in value.ravel().tolist()):
         yield name, value
     elif deep < DEEPEST and id(value) not in seen:
         seen.add(id(value))
@@ -267,7 +265,9 @@ def _parts(name: str, value: Any) -> List[Named]:
     if isinstance(value, (list, tuple)):
         return [("%s[%d]" % (name, place), one) for place, one in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return [("%s[%d]" % (name, place), one) for place, one in enumerate(sorted(map(str, value)))]
+        return [
+            ("%s[%d]" % (name, place), one) for place, one in enumerate(sorted(map(str, value)))
+        ]
     if all(hasattr(value, part) for part in OF_TREES):
         return [("%s.%s" % (name, part), getattr(value, part)) for part in OF_TREES]
     if hasattr(value, "tocoo"):

@@ -215,8 +215,8 @@ class RunAudit:
     """All findings of one ``detaudit run``. ``reproducible`` is None if it was not decided.
 
     ``steps`` is the number of steps that they cover, if runs were ended early; ``judged_by`` is
-    ``FITS`` or ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of detaudit ended
-    the audit.
+    ``FITS`` or ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of
+    detaudit ended the audit.
     """
 
     program: str

@@ -33,22 +33,15 @@ def origin(done: Sequence[Finished]) -> str:
         if left.trained:
             return "every recorded step of the training is equal, but what the script saves differs"
         return "no training step was observed: what the script prints and saves was compared"
+    fit = _fit_row(left, divergence)
+    if fit is not None:
+        return _origin_of_fit(divergence, fit[0])
     if divergence.stage == "data":
         return "the batches of this step already differed"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
         return "what another function of the script computed already differed"
     if divergence.stage == "init":
         return "the variable's initial value already differs"
-    fits = _of_fits(left, divergence)
-    if fits is not None:
-        same = any(stage == "data" for stage, _ in fits.columns)
-        return (
-            "what this fit was given already differed"
-            if divergence.stage == "data"
-            else "what this fit was given was equal"
-            if same
-            else "every fit before it is equal"
-        )
     table = step_table(left, divergence)
     if table is None or not any(stage == "data" for stage, _ in table.columns):
         return "everything that was recorded before it is equal; the batches were not recorded"
@@ -143,13 +136,21 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
     )
 
 
-def _of_fits(trace: Trace, found: Divergence) -> Table | None:
-    """Return the table of fits that contains the divergence."""
-    for table in trace.tables:
-        if table.kind == "fits" and found.step is None:
+def _origin_of_fit(found: Divergence, table: Table) -> str:
+    if found.stage == "data":
+        return "the data of this fit already differed"
+    if any(stage == "data" for stage, _ in table.columns):
+        return "the data of this fit was equal, and so was everything that was fitted before it"
+    return "everything that was fitted before it is equal"
+
+
+def _fit_row(trace: Trace, found: Divergence) -> tuple[Table, int] | None:
+    """Return the table of fits that contains the divergence, and the row there."""
+    for table in trace.tables if found.step is None else ():
+        if table.kind == "fits":
             for row, cell in np.ndindex(table.cells.shape):
                 if table.label(row, cell) == (found.stage, found.name):
-                    return table
+                    return table, row
     return None
 
 
@@ -160,6 +161,9 @@ def place(left: Trace, right: Trace, found: Divergence) -> float:
     table = step_table(left, found)
     if table is not None:
         return int(table.sequence[table.step == found.step][0])
+    fit = _fit_row(left, found)
+    if fit is not None:
+        return int(fit[0].sequence[fit[1]])
     lefts, rights = (trace.events(found.stage, found.name) for trace in (left, right))
     return next(
         (

@@ -601,8 +601,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     ``unaffected_by`` those under which they matched; ``unresolved_settings`` could not be tried or
     decided. ``steps`` is the number of steps that the report covers, if runs were ended early;
     null: whole runs. ``judged_by``: by its ``training`` and what it saves, or, if no training step
-    was observed, by the models that it ``fits`` and its ``output``, or by its ``output`` alone, what
-    it prints and saves.
+    was observed, by the models that it ``fits`` and its ``output``, or by its ``output`` alone,
+    what it prints and saves.
     """
 
     program: Name

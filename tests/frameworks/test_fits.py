@@ -1,0 +1,166 @@
+"""What is fitted without training steps, by scikit-learn, LightGBM and XGBoost: it is observed, and
+nothing is added to what is computed.
+
+LightGBM and XGBoost are tried where they are installed beside the tests, or in the interpreter that
+``_DETAUDIT_LIGHTGBM_PYTHON`` or ``_DETAUDIT_XGBOOST_PYTHON`` names.
+"""
+
+import pytest
+from detaudit.commands.run.judging import compare_last, compare_trainings
+from detaudit.commands.run.origin import origin
+from detaudit.core.condition import Condition
+from detaudit.core.divergence import Divergence, Match
+
+from tests.frameworks.replaying import runs_of
+from tests.interpreters import with_backend
+from tests.slow import slow
+
+pytestmark = pytest.mark.framework
+
+DATA = """
+import os, sys
+import numpy as np
+rng = np.random.default_rng(1)
+x = rng.normal(size=(200, 4))
+y = (x[:, 0] + x[:, 1] > 0).astype(int)
+noise = int.from_bytes(os.urandom(4), "little")
+FAULT = sys.argv[1]
+"""
+ESTIMATORS = (
+    DATA
+    + """
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+if FAULT == "data":
+    x[3, 1] += noise * 1e-9
+pipeline = make_pipeline(StandardScaler(), SGDClassifier(random_state=1)).fit(x, y)
+search = GridSearchCV(SGDClassifier(random_state=1), {"alpha": [1e-4, 1e-3]}, cv=3).fit(x, y)
+online = SGDClassifier(random_state=1)
+for number in range(4):
+    online.partial_fit(x[50 * number:][:50], y[50 * number:][:50], classes=[0, 1])
+    if FAULT == "between" and number == 1:
+        online.coef_[0, 0] += 1e-3 * noise
+boosted = HistGradientBoostingClassifier(max_iter=3, random_state=noise if FAULT == "boosted" else 1,
+                                         early_stopping=True).fit(x, y)
+forest = RandomForestClassifier(4, n_jobs=2, random_state=noise if FAULT == "forest" else 1).fit(x, y)
+print("%.0f" % forest.score(x, y))
+"""
+)
+LIGHTGBM = (
+    DATA
+    + """
+import lightgbm
+def fault(environment):
+    if FAULT == "round" and environment.iteration == 2:
+        environment.model.reset_parameter({"learning_rate": 0.1 + noise * 1e-12})
+fault.before_iteration = True
+data = lightgbm.Dataset(x, y, weight=1 + 1e-9 * noise * (FAULT == "weights") * np.arange(200))
+lightgbm.train({"objective": "binary", "verbose": -1}, data, 5, callbacks=[fault])
+lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(x, y)
+"""
+)
+XGBOOST = (
+    DATA
+    + """
+import xgboost
+data = xgboost.DMatrix(x, y)
+booster = xgboost.Booster({"max_depth": 3, "objective": "binary:logistic"}, [data])
+for number in range(5):
+    if FAULT == "round" and number == 2:
+        booster.set_param({"eta": 0.1 + noise * 1e-11})
+    booster.update(data, number)
+xgboost.XGBClassifier(n_estimators=3).fit(x, y)
+"""
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    def several(text, fault="", python=None, number=2, **options):
+        folder = tmp_path / (f"{fault or 'none'}{len(list(tmp_path.iterdir()))}")
+        folder.mkdir()
+        script = folder / "train.py"
+        script.write_text(text)
+        condition = Condition("tensorflow", "auto", script.name, 1).with_orders(**options)
+        python = python or with_backend("sklearn")
+        return runs_of(script, (fault,), python, condition, number, folder / "runs", {})
+
+    return several
+
+
+def unchanged(run, text, python=None):
+    """The traces of a recorded and an unrecorded run, which match."""
+    recorded, again = (one.trace for one in run(text, python=python))
+    unrecorded, other = (one.trace for one in run(text, python=python, record=False))
+    assert isinstance(compare_trainings(recorded, again), Match)
+    assert isinstance(compare_last(unrecorded, other), Match)
+    assert recorded.fitted == again.fitted == unrecorded.fitted == other.fitted is not None
+    assert recorded.stdout(100) == unrecorded.stdout(100)
+    assert not recorded.trained and not recorded.steps() and unrecorded.observations() == 0
+    return recorded
+
+
+def phases(trace):
+    """How often each phase was observed."""
+    tables = [table for table in trace.tables if table.kind == "fits"]
+    return {
+        name: sum(len(table.sequence) for table in tables if table.phase == name)
+        for name in dict.fromkeys(table.phase for table in tables)
+    }
+
+
+def test_what_scikit_learn_fits_is_observed_and_not_changed(run):
+    recorded = unchanged(run, ESTIMATORS)
+    assert phases(recorded) == {
+        "Pipeline.fit": 1,
+        "GridSearchCV.fit": 1,
+        "SGDClassifier.partial_fit": 4,
+        "HistGradientBoostingClassifier.fit": 1,
+        "RandomForestClassifier.fit": 1,
+    }
+    names = [name for table in recorded.tables for _, name in table.columns]
+    assert "best_estimator_.coef_" in names and "estimators_[3].tree_.threshold" in names
+    assert not [name for name in names if "fit_time" in name or "refit_time" in name]
+    assert recorded.measures.fits == 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "stage", "name", "said"),
+    [
+        ("data", "data", "Pipeline.fit 1: argument 0", "the data of this fit already differed"),
+        pytest.param(
+            *("between", "update", "SGDClassifier.partial_fit 3: coef_", "was equal"), marks=slow
+        ),
+        pytest.param(
+            *("boosted", "update", "HistGradientBoostingClassifier.fit 1: ", "was equal"),
+            marks=slow,
+        ),
+        ("forest", "update", "RandomForestClassifier.fit 1: estimators_[0].", "was equal"),
+    ],
+)
+def test_a_fault_is_named_by_the_fit_in_which_it_shows(run, fault, stage, name, said):
+    runs = run(ESTIMATORS, fault)
+    left, right = (one.trace for one in runs)
+    found = compare_trainings(left, right)
+    assert isinstance(found, Divergence) and (found.stage, found.step) == (stage, None)
+    assert found.name.startswith(name) and said in origin(runs)
+    if fault in ("boosted", "forest"):
+        unrecorded = run(ESTIMATORS, fault, record=False)
+        last = compare_last(*(one.trace for one in unrecorded))
+        assert isinstance(last, Divergence) and last.name == "the fitted models"
+
+
+@pytest.mark.parametrize(("package", "text"), [("lightgbm", LIGHTGBM), ("xgboost", XGBOOST)])
+def test_the_rounds_of_boosters_are_observed_and_not_changed(run, package, text):
+    python = with_backend(package)
+    recorded = unchanged(run, text, python)
+    assert phases(recorded)["round"] == 8 and phases(recorded)["booster"] == 2
+    left, right = (one.trace for one in run(text, "round", python))
+    found = compare_trainings(left, right)
+    assert isinstance(found, Divergence) and found.name == "round 3: trees"
+    last = compare_last(*(one.trace for one in run(text, "round", python, record=False)))
+    assert isinstance(last, Divergence) and last.name == "the fitted models"
