@@ -16,6 +16,7 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
+from detaudit_probes.hooks.keras.tf_variables import Updates
 from detaudit_probes.hooks.keras.training_hooks import STATES, TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients, is_readable, read
@@ -28,6 +29,7 @@ class TensorFlowHooks(TrainingHooks):
     def __init__(self, session: Any, recorder: Any, keras: Any) -> None:
         super().__init__(session, recorder, keras)
         self.functions = Functions(self)
+        self.updates = Updates(self, self.functions)
 
     def follow_steps(self, pinpoint: Any) -> None:
         pinpoint.on("tensorflow")
@@ -58,6 +60,7 @@ class TensorFlowHooks(TrainingHooks):
 
         self.session.wrap(Variable, "_initialize", wrapper)
         self.functions.follow()
+        self.updates.follow()
 
     def batches(self) -> None:
         """Observe the batches of ``fit``, of ``train_on_batch``, and of datasets that a script
@@ -107,6 +110,7 @@ class TensorFlowHooks(TrainingHooks):
             def apply(optimizer: Any, grads: Any, trainable_variables: Any = None) -> Any:
                 grads = list(grads)
                 result = original(optimizer, grads, trainable_variables)
+                self.updates.applied()
                 if not context.executing_eagerly():
                     self.functions.met(
                         optimizer, optimizer._trainable_variables, optimizer.variables

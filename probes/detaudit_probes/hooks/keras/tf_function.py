@@ -75,7 +75,7 @@ class Functions:
         """Note that an optimizer is applied in the graph that is being traced, and so in those
         around it.
         """
-        graphs = list(_around())
+        graphs = list(around())
         known = self._in(graphs[0]).values() if graphs else []
         applied = next((one for one in known if one.is_of(optimizer, weights)), None)
         applied = applied or _Applied(optimizer, weights, variables)
@@ -136,7 +136,7 @@ class Functions:
         def _call_flat(concrete: Any, tensors: Any, *others: Any, **named: Any) -> Any:
             run = functools.partial(original, concrete, tensors, *others, **named)
             if not context.executing_eagerly():
-                for graph in _around() if self._of_graph.get(concrete.graph) else ():
+                for graph in around() if self._of_graph.get(concrete.graph) else ():
                     self._in(graph).update(self._in(concrete.graph))
                 return run()
             if self._here.calling:
@@ -217,7 +217,7 @@ def _concrete() -> Any:
     return None
 
 
-def _around() -> Iterator[Any]:
+def around() -> Iterator[Any]:
     """Return the graph that is being built and the graphs around it: a function's around that of
     its loop.
     """
