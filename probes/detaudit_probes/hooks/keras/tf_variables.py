@@ -37,8 +37,8 @@ class Updated:
 
 
 class Updates:
-    """``hooks`` is the observer of Keras, which reads variables, and ``functions`` counts the calls of
-    functions. For these, this object is the optimizer that they apply.
+    """``hooks`` is the observer of Keras, which reads variables, and ``functions`` counts the calls
+    of functions. For these, this object is the optimizer that they apply.
     """
 
     variables: Tuple[Any, ...] = ()
