@@ -132,7 +132,8 @@ class Pin(NamedTuple):
     is pasted as ``environment``. ``settings`` of a training may be the pin. ``in_base`` is the
     pin's place in the base condition, 0 if it is no part of it; ``in_gpu_base``, the same for what
     a training on a GPU adds. Each of ``edits`` pins all ``sources`` of a script at once;
-    ``variables`` do so on a backend if they are set before the script starts. A pin that
+    ``variables`` do so on a backend (``"*"``: on any other, or without one) if they are set before
+    the script starts. A pin that
     ``holds_time`` makes two runs read the same time, one that ``holds_ids`` lets them make equal
     ids.
     """

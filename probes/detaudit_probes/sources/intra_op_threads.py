@@ -88,7 +88,8 @@ SOURCE = Source(
                     (("TF_NUM_INTEROP_THREADS", "1"), ("TF_NUM_INTRAOP_THREADS", "1")),
                 ),
                 "jax": (("NPROC", "1"), ("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")),
-                "torch": (("OMP_NUM_THREADS", "1"),),
+                # OpenBLAS, MKL and BLIS read it too
+                "*": (("OMP_NUM_THREADS", "1"),),
             },
         ),
     ),

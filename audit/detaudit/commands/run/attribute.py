@@ -44,7 +44,7 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     base = _of_unchanged(audit)
     case = replace(
         case,
-        backend=backend_of(done) or case.backend,
+        backend=backend_of(done) or "",
         forks=_forks_for(case, base),
     )
     work = _Work()

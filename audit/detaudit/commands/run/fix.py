@@ -141,10 +141,13 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
             yield Way(edit, sites=cause.sites)
     # What no line of a script can pin is set before it starts
     pin = case.known.get(cause.pin)
-    own = () if pin is None else tuple(pin.environment.items())
-    variables = own if pin is None else pin.variables.get(case.backend, own)
-    if variables:
-        yield Way(environment=variables)
+    if pin is None:
+        return
+    own = tuple(pin.environment.items())
+    # A program may use a library beside its framework
+    for variables in dict.fromkeys(pin.variables.get(name, own) for name in (case.backend, "*")):
+        if variables:
+            yield Way(environment=variables)
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
