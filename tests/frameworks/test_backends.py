@@ -27,6 +27,7 @@ from detaudit_probes.kit.models import NAMES as MODELS
 
 from tests.frameworks.test_observer import ask
 from tests.interpreters import with_backend
+from tests.slow import slow
 
 pytestmark = pytest.mark.framework
 
@@ -172,6 +173,7 @@ DECIDES = {
 }
 
 
+@slow
 def test_which_generator_decides_what(on):
     backend, runner, condition = on
     asking = Asking(
@@ -188,6 +190,7 @@ def test_which_generator_decides_what(on):
     assert len(asking.finding) == len(DECIDES[backend]) * (4 if backend == "torch" else 3)
 
 
+@slow
 def test_a_step_that_jax_compiles_as_a_whole_ends_on_other_bits(tmp_path):
     python = with_backend("jax")
     report = tmp_path / "scan.json"

@@ -154,7 +154,9 @@ def test_a_fault_is_named_by_the_fit_in_which_it_shows(run, fault, stage, name, 
         assert isinstance(last, Divergence) and last.name == "the fitted models"
 
 
-@pytest.mark.parametrize(("package", "text"), [("lightgbm", LIGHTGBM), ("xgboost", XGBOOST)])
+@pytest.mark.parametrize(
+    ("package", "text"), [("lightgbm", LIGHTGBM), pytest.param("xgboost", XGBOOST, marks=slow)]
+)
 def test_the_rounds_of_boosters_are_observed_and_not_changed(run, package, text):
     python = with_backend(package)
     recorded = unchanged(run, text, python)

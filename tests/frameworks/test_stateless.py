@@ -10,6 +10,7 @@ from detaudit.core.condition import Condition
 
 from tests.frameworks.replaying import runs_of
 from tests.interpreters import with_backend
+from tests.slow import slow, slow_but_for
 
 pytestmark = pytest.mark.framework
 
@@ -111,10 +112,13 @@ SCRIPTS = {"jax": JAX, "torch": TORCH}
 
 @pytest.mark.parametrize(
     ("backend", "way"),
-    [
-        *(("jax", way) for way in ("plain", "nested", "method", "static", "scan", "eager")),
-        ("torch", "eager"),
-    ],
+    slow_but_for(
+        [("jax", "plain"), ("jax", "scan")],
+        [
+            *(("jax", way) for way in ("plain", "nested", "method", "static", "scan", "eager")),
+            ("torch", "eager"),
+        ],
+    ),
 )
 def test_every_step_is_observed_and_nothing_is_changed(tmp_path, backend, way):
     python = with_backend(backend)
@@ -323,7 +327,7 @@ for variable, value in zip(model.trainable_variables, state[0]):
 """
 
 
-@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("written", slow_but_for(["an object"], WRITTEN))
 def test_steps_are_observed_however_a_script_compiles_them(tmp_path, written):
     python = with_backend("jax")
     script = tmp_path / "train.py"
@@ -365,6 +369,7 @@ def test_steps_are_observed_however_a_script_compiles_them(tmp_path, written):
         )
 
 
+@slow
 def test_a_whole_training_in_one_call_is_observed_to_move(tmp_path):
     """Only one step is observed: its state is compared with its input state."""
     python = with_backend("jax")
@@ -397,6 +402,7 @@ print(float(losses[-1]))
         assert any("kernel" in name for name in names) == (number == 0)
 
 
+@slow
 @pytest.mark.parametrize(("rate", "moves"), [("0.0", False), ("0.01", True)])
 def test_weights_without_names_are_observed_to_move_or_to_stand_still(tmp_path, rate, moves):
     python = with_backend("jax")
@@ -424,6 +430,7 @@ train = jax.jit(clipped)
     assert one.trace.measures.steps == 8 and one.trace.measures.moved is moves
 
 
+@slow
 def test_a_step_is_where_a_run_was_asked_to_end(tmp_path):
     python = with_backend("jax")
     script = tmp_path / "train.py"

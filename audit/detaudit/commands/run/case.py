@@ -26,8 +26,8 @@ class Case:
     the ``tensor``, the ``layer`` or the ``op``. ``cost`` says whether pins are timed; None: only if
     a run is short. ``backend`` is what the script trains with, if it is known. ``pairs`` is the
     number that the user requested; of a condition that differs rarely, at most ``most`` pairs are
-    run. ``search`` says whether causes are searched for. ``runs`` returns the number of runs so far, ``jobs`` how many
-    are made at a time, ``spent`` the seconds since the audit began, of the
+    run. ``search`` says whether causes are searched for. ``runs`` returns the number of runs so
+    far, ``jobs`` how many are made at a time, ``spent`` the seconds since the audit began, of the
     ``budget`` that the user allows. A trial of the search ends after ``cut`` steps (None: at the
     program's own end), and may be one of ``forks``; none is ended early unless ``end_early``.
     ``started`` is the script of the judged process, if the program starts several; ``has_workers``
