@@ -55,6 +55,7 @@ def on(request, tmp_path_factory) -> Iterator[tuple[str, Runner, Condition]]:
     runner.close()
 
 
+@slow
 def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one_and_repeats(on):
     backend, runner, condition = on
     trials = {
