@@ -63,14 +63,16 @@ own tables, and the document describes all of them.
 
 tables.jsonl has a line for each table, and another one if a table gets more columns::
 
-    {"table": 0, "name": "once", "kind": "events" | "steps" | "fits", "file": "0.rows",
+    {"table": 0, "name": "once", "kind": "events" | "steps" | "fits" | "data",
+     "file": "0.rows",
      "columns": [{"stage": "init", "name": "dense/kernel"}, ...], "kept": true}
 
 The table's file holds little-endian unsigned 64-bit integers:
 
 * ``events``: rows of three, ``(sequence, column, fingerprint)``, for what happens once;
 * ``steps``: rows of ``2 + len(columns)``, ``(sequence, step, fingerprint, ...)``;
-* ``fits``: the same for fits that are no training steps, with the number of the call.
+* ``fits``: the same for fits that are no training steps, with the number of the call;
+* ``data``: the data of these fits, which decides nothing.
 
 ``sequence`` counts the observations of the trial over all tables and so gives the causal order.
 If ``kept`` is true, ``N.at`` has one row of offsets for each row of ``N.rows`` (one offset for
@@ -127,6 +129,7 @@ OF_PROCESS = (TRACE_FILE, TABLES_FILE, PROCESS_FILE, SITES_FILE, EVENTS_FILE)
 TABLE_SUFFIXES = (".rows", ".at", ".bytes")
 NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
 OUTSIDE = "outside"  # the folder in the names of files that are saved elsewhere
+DATA_OF = "data of "  # before the phase of a fit, the phase of its data
 FITTED = "fitted"  # the digest's name: what was fitted without training steps
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
 # Prefix of observations beside the training, which are not judged; the kind follows

@@ -72,7 +72,7 @@ def test_the_missing_seed_is_named_with_its_lines_and_the_fix_works(run_here, tm
     assert (cause["source"], cause["necessary"]) == ("python-random", True)
     assert {site["line"] for site in cause["sites"]} & set(planted["lines"])
     assert report["first_divergence"]["stage"] == "init"
-    assert report["origin"].startswith("the variable's initial value already differs")
+    assert report["origin"].startswith("the variable differed before its first step")
     assert report["pinned"]["differing"] == 0 < report["pinned"]["matching"]
     assert report["observer"]["bits_unchanged"] is True
     assert report["fix"]["verified"] is True and report["fix"]["runs"] == 4

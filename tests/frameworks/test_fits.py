@@ -50,6 +50,10 @@ forest = RandomForestClassifier(4, n_jobs=2, random_state=noise if FAULT == "for
 print("%.0f" % forest.score(x, y))
 """
 )
+TRANSFORMER = """
+from sklearn.preprocessing import StandardScaler
+StandardScaler().fit(x)
+"""
 LIGHTGBM = (
     DATA
     + """
@@ -107,6 +111,7 @@ def unchanged(run, text, python=None):
 def phases(trace):
     """How often each phase was observed."""
     tables = [table for table in trace.tables if table.kind == "fits"]
+    assert all(table.phase.startswith("data of ") for table in trace.tables if table.kind == "data")
     return {
         name: sum(len(table.sequence) for table in tables if table.phase == name)
         for name in dict.fromkeys(table.phase for table in tables)
@@ -126,12 +131,15 @@ def test_what_scikit_learn_fits_is_observed_and_not_changed(run):
     assert "best_estimator_.coef_" in names and "estimators_[3].tree_.threshold" in names
     assert not [name for name in names if "fit_time" in name or "refit_time" in name]
     assert recorded.measures.fits == 8
+    # What only transforms is no model
+    (recorded,) = run(DATA + TRANSFORMER, number=1)
+    assert phases(recorded.trace) == {"StandardScaler.fit": 1} and not recorded.trace.measures.fits
 
 
 @pytest.mark.parametrize(
     ("fault", "stage", "name", "said"),
     [
-        ("data", "data", "Pipeline.fit 1: argument 0", "the data of this fit already differed"),
+        ("data", "update", "Pipeline.fit 1: steps[0]", "the data of this fit already differed"),
         pytest.param(
             *("between", "update", "SGDClassifier.partial_fit 3: coef_", "was equal"), marks=slow
         ),
@@ -160,9 +168,13 @@ def test_a_fault_is_named_by_the_fit_in_which_it_shows(run, fault, stage, name, 
 def test_the_rounds_of_boosters_are_observed_and_not_changed(run, package, text):
     python = with_backend(package)
     recorded = unchanged(run, text, python)
-    assert phases(recorded)["round"] == 8 and phases(recorded)["booster"] == 2
+    assert phases(recorded) == {
+        "booster 1, round": 5,
+        "booster 2, round": 3,
+        "booster": 2,
+    }
     left, right = (one.trace for one in run(text, "round", python))
     found = compare_trainings(left, right)
-    assert isinstance(found, Divergence) and found.name == "round 3: trees"
+    assert isinstance(found, Divergence) and found.name == "booster 1, round 3: trees"
     last = compare_last(*(one.trace for one in run(text, "round", python, record=False)))
     assert isinstance(last, Divergence) and last.name == "the fitted models"

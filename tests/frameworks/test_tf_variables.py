@@ -66,6 +66,19 @@ def scattered(x, y, extra):
 
 optimizer = tf.keras.optimizers.SGD(0.1) if WAY == "keras" else None
 
+def clipped(x, y, extra):
+    loss = update(x, y, extra)
+    for variable in (w, b):
+        variable.assign(tf.clip_by_value(variable, -5.0, 5.0))
+    return loss
+
+def saliency(x, y, extra):
+    with tf.GradientTape() as tape:
+        loss = loss_of(x, y)
+    gradient = tape.gradient(loss, w)
+    seen.assign_add(1)
+    return tf.reduce_sum(gradient)
+
 def with_keras(x, y, extra):
     with tf.GradientTape() as tape:
         loss = loss_of(x, y)
@@ -80,13 +93,14 @@ def counted(x, y, extra):
 
 model = Model()
 step = {"eager": update, "function": tf.function(update), "module": model.step, "loop": many,
-        "scattered": scattered, "keras": with_keras, "counted": counted}[WAY]
+        "scattered": scattered, "clipped": clipped,
+        "saliency": saliency, "keras": with_keras, "counted": counted}[WAY]
 for number in range(8):
     part = slice(8 * number, 8 * number + 8)
     loss = step(x[part], y[part], tf.constant(noise if FAULT and number == 5 else 0.0, tf.float32))
 print("%.1f" % float(loss))
 """
-WAYS = ("eager", "function", "module", "loop", "scattered")
+WAYS = ("eager", "function", "module", "loop", "scattered", "clipped")
 
 
 @pytest.fixture
@@ -126,8 +140,9 @@ def test_every_step_is_observed_nothing_is_changed_and_a_fault_is_named(run, way
 
 @slow
 def test_what_is_assigned_without_a_gradient_or_beside_keras_is_no_step(run):
-    (counted,) = (one.trace for one in run("counted", number=1))
-    assert not counted.measures.steps and not counted.trained and counted.final is None
+    for way in ("counted", "saliency"):
+        (one,) = (done.trace for done in run(way, number=1))
+        assert not one.measures.steps and not one.trained and one.final is None
     (keras,) = (one.trace for one in run("keras", number=1))
     assert keras.measures.steps == 8
     assert not any("average" in name for table in keras.step_tables for _, name in table.columns)
@@ -136,6 +151,8 @@ def test_what_is_assigned_without_a_gradient_or_beside_keras_is_no_step(run):
 @slow
 def test_a_step_is_where_a_run_was_asked_to_end(run):
     for way in ("eager", "function"):
+        (whole,) = (done.trace for done in run(way, number=1, stop_steps=8))
+        assert whole.outcome["kind"] == "completed" and whole.final is not None
         (one,) = (done.trace for done in run(way, number=1, stop_steps=3))
         assert one.measures.stopped == 3
         left, right = (done.trace for done in run(way, fault="fault", record=False, stop_steps=3))

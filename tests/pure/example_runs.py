@@ -53,7 +53,7 @@ DIFFERING = RunAudit(
         3,
         Divergence("init", None, "sequential/dense/kernel", "bits", Distance(9, 10, 10, 0, 0.5)),
     ),
-    origin="the variable's initial value already differs",
+    origin="the variable differed before its first step",
     unrecorded=Repeats(2, 0, 1),
     pinned=Repeats(4, 2, 0),
     growth=(Growth(0, 31, 31, 2118497479, 1.2723),),

@@ -72,7 +72,7 @@ CAME = "already differed"
     [
         (training(), training(), ""),
         (training(), training(batch=1.0), "the batches of this step already differed"),
-        (training(), training(weight=1.0), "the variable's initial value already differs"),
+        (training(), training(weight=1.0), "the variable differed before its first step"),
         (training(), training(loss=1.0), ORIGINATES),
         # Each process begins with a state of its own: one that nobody has drawn from is no
         # difference that went in.

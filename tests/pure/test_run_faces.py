@@ -26,7 +26,7 @@ def test_the_answer_fits_one_screen_and_says_what_where_why_and_the_fix():
     )
     assert len(lines) < 33
     for said in (
-        "Origin the variable's initial value already differs",
+        "Origin the variable differed before its first step",
         "init, sequential/dense/kernel (10 of 10 elements differ, by up to 9 ULPs)",
         "python-random",
         "if only this pin is removed",

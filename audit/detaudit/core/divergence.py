@@ -17,6 +17,10 @@ from detaudit.core.ulp import Distance, distance
 #: The stages that do not count if a generator is unpinned: its own state differs at once, but only
 #: the effect on the training is judged.
 IGNORED = ("rng",)
+#: The kind of a table with the data of fits, which decides nothing.
+DATA_OF_FITS = "data"
+#: The kinds of tables in which a script may name the same thing otherwise in another run.
+NAMED_BY_SCRIPT = ("events", "steps")
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def aligned(left: Trace, right: Trace) -> Trace:
             table,
             columns=tuple((stage, names.get((stage, name), name)) for stage, name in table.columns),
         )
+        if table.kind in NAMED_BY_SCRIPT
+        else table
         for table in right.tables
     ]
     return replace(right, tables=tuple(tables)) if names else right
@@ -119,13 +125,15 @@ def partners(lefts: Sequence[str], rights: Sequence[str]) -> dict[str, str]:
 def _names(trace: Trace) -> dict[str, list[str]]:
     """Return the names of each stage, each once, in the order in which they were first observed."""
     found: dict[str, dict[str, None]] = {}
-    for stage, name in (column for table in trace.tables for column in table.columns):
+    named = (table for table in trace.tables if table.kind in NAMED_BY_SCRIPT)
+    for stage, name in (column for table in named for column in table.columns):
         found.setdefault(stage, {}).setdefault(name)
     return {stage: list(names) for stage, names in found.items()}
 
 
 def _filtered(trace: Trace, ignore: Collection[str]) -> dict[str, Table]:
-    kept = ((table.name, _without(table, ignore)) for table in trace.tables)
+    judged = (table for table in trace.tables if table.kind != DATA_OF_FITS)
+    kept = ((table.name, _without(table, ignore)) for table in judged)
     return {name: table for name, table in kept if table.cells.size}
 
 
@@ -268,7 +276,11 @@ def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
 
 
 def compare_fits(left: Trace, right: Trace, name: str) -> Comparison | None:
-    """Like :func:`compare_finals`, of what was fitted without training steps."""
+    """Like :func:`compare_finals`, of what was fitted without training steps; if only one run has
+    fitted something, that is a divergence.
+    """
+    if (left.fitted is None) != (right.fitted is None):
+        return Divergence("update", None, name, "missing")
     return _compare_digests("update", name, left.fitted, right.fitted)
 
 

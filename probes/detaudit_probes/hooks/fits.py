@@ -2,17 +2,20 @@
 ``fit`` and ``partial_fit`` that the script calls, and the boosters of LightGBM and XGBoost, after
 every round.
 
-What was observed is compared, but these are no training steps: such a program often shows its
-result only in what it prints, so that is compared as well. Nothing is added to what is computed,
-and an error of these hooks is none of the script's.
+What was learned is compared, but these are no training steps: such a program often shows its result
+only in what it prints, so that is compared as well. The data of a fit decides nothing: it shows
+where a difference comes from. Nothing is added to what is computed, and a value that cannot be read
+is left out.
 """
 
 import functools
 import hashlib
+import re
 import sys
 import threading
 import types
-from typing import Any, Callable, Dict, Iterator, List, Set, Tuple
+import weakref
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 #: Methods that fit an estimator. Those that also predict or transform call ``fit``, or do the same
 #: at once.
@@ -28,12 +31,18 @@ OF_TREES = (
     "impurity",
     "n_node_samples",
 )
-#: Fitted all the same: the trees of histogram-based boosting, and the parts of a pipeline.
-OTHER_NAMES = ("_predictors", "steps", "transformer_list")
+#: Of a tree of histogram-based boosting.
+OF_HISTOGRAMS = ("nodes", "binned_left_cat_bitsets", "raw_left_cat_bitsets")
+#: Learned, although their names do not end in an underscore: the trees of histogram-based boosting,
+#: the data that a nearest-neighbour model keeps, and the parts of a pipeline.
+OTHER_NAMES = ("_predictors", "_fit_X", "_y", "steps", "transformer_list")
+#: The attributes, and the keys of ``cv_results_``, that hold seconds.
+SECONDS = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean|std)_(?:fit|score)_time)")
 MOST_LEAVES = 2000  # values of one estimator with a name each; the others are digested together
+MOST_BYTES = 1 << 30  # of the data of a fit; more is not read
 DEEPEST = 12
 
-Named = Tuple[str, Any]
+Values = List[Tuple[str, Any]]
 
 
 def record(session: Any, recorder: Any) -> None:
@@ -41,36 +50,38 @@ def record(session: Any, recorder: Any) -> None:
     session.after_import("sklearn.base", hooks.follow_estimators)
     for package in BOOSTERS:
         session.after_import(package, functools.partial(hooks.follow_boosters, package))
-    recorder.before_the_end.append(hooks.end_booster)
+    recorder.before_the_end.append(hooks.end)
+
+
+class _Booster:
+    """A booster that has been updated: which one it is, how often, and how it is read."""
+
+    def __init__(self, number: int, booster: Any, read: Any) -> None:
+        self.number, self.rounds, self.read = number, 0, read
+        self.reference = weakref.ref(booster)
 
 
 class _Hooks:
     def __init__(self, session: Any, recorder: Any) -> None:
         self.session, self.recorder = session, recorder
         self._inside = False  # whether the main thread is inside of a fit that is observed
-        self._booster: Any = None  # the last one that was updated; it is read when it is complete
+        self._in_round = False
         self._calls: Dict[str, int] = {}
+        self._boosters: Dict[int, _Booster] = {}  # by id, as long as they exist
+        self._numbered = 0  # boosters so far
 
-    def _begins(self) -> bool:
-        """Whether to observe a fit that begins now: not one inside of another, nor one in another
-        thread, whose place among the others varies.
+    def _observes(self) -> bool:
+        """Whether to observe what this thread fits now: in another thread, its place among the
+        other fits would vary.
         """
         recorder = self.recorder
-        return not (
-            self._inside
-            or recorder.left
-            or recorder.paused
-            or threading.current_thread() is not threading.main_thread()
-        )
-
-    def _number(self, phase: str) -> int:
-        number = self._calls[phase] = self._calls.get(phase, 0) + 1
-        return number
+        in_main = threading.current_thread() is threading.main_thread()
+        return in_main and not (recorder.left or recorder.paused)
 
     # Estimators ---------------------------------------------------------------------------------
 
     def follow_estimators(self) -> None:
-        """Called when the base class exists, and none of its subclasses."""
+        """Called when the base class exists. In a forked run, subclasses of it exist already."""
         base = sys.modules["sklearn.base"].BaseEstimator
         own = vars(base).get("__init_subclass__")
 
@@ -82,94 +93,119 @@ class _Hooks:
             self._follow(cls)
 
         base.__init_subclass__ = classmethod(__init_subclass__)
+        for kind in _subclasses(base):
+            self._follow(kind)
 
     def _follow(self, kind: Any) -> None:
-        # A class of the script itself travels to workers by value, and these hooks cannot
-        if kind.__module__ == "__main__":
+        # Such a class travels to workers by value, and these hooks cannot
+        if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
             return
         for name in METHODS:
             method = vars(kind).get(name)
             if isinstance(method, types.FunctionType):
-                setattr(kind, name, self._around(name, method))
+                setattr(kind, name, self._wrap_fit(name, method))
             elif isinstance(getattr(method, "fn", None), types.FunctionType):
-                method.fn = self._around(name, method.fn)  # available under a condition
+                method.fn = self._wrap_fit(name, method.fn)  # available under a condition
 
-    def _around(self, name: str, original: Any) -> Any:
+    def _wrap_fit(self, name: str, original: Any) -> Any:
         @functools.wraps(original)
-        def fit(estimator: Any, *arguments: Any, **named: Any) -> Any:
-            if not self._begins():
-                return original(estimator, *arguments, **named)
-            given = self._read(functools.partial(_data, arguments, named))
+        def fit(*arguments: Any, **named: Any) -> Any:
+            if self._inside or not self._observes():
+                return original(*arguments, **named)
+            estimator, data = arguments[0], []  # type: Any, Values
+            if self.recorder.recording:
+                data = self._taken(functools.partial(data_of, arguments[1:], named))
             self._inside = True
             try:
-                result = original(estimator, *arguments, **named)
+                result = original(*arguments, **named)
             finally:
                 self._inside = False
-            learned = self._read(functools.partial(_learned, estimator))
             phase = "%s.%s" % (type(estimator).__name__, name)
-            self._fitted(phase, given, learned)
+            number = self._calls[phase] = self._calls.get(phase, 0) + 1
+            learned = self._taken(functools.partial(learned_by, estimator))
+            # What only transforms is no model: a script that fits nothing else is not judged by it
+            self.recorder.fitted(phase, number, data, learned, hasattr(estimator, "predict"))
             return result
 
         return fit
 
-    def _read(self, values: Callable[[], List[Named]]) -> List[Named]:
+    def _taken(self, values: Callable[[], Values]) -> Values:
         """Return the values, fingerprinted now: the next fit may change them."""
         try:
             return [(name, self.recorder.trace.take(value)) for name, value in values()]
-        except Exception:  # of an estimator that keeps what cannot be read
+        except Exception:  # of an object that cannot be read
             return []
-
-    def _fitted(self, phase: str, given: List[Named], learned: List[Named]) -> None:
-        if learned:
-            rows = [("data", name, one) for name, one in given]
-            rows += [("update", name, one) for name, one in learned]
-            self.recorder.fitted(phase, self._number(phase), rows)
 
     # Boosters -----------------------------------------------------------------------------------
 
     def follow_boosters(self, package: str) -> None:
         """Called when LightGBM or XGBoost has been imported."""
         booster = getattr(sys.modules.get(BOOSTERS[package]), "Booster", None)
-        read = {"lightgbm": _of_lightgbm, "xgboost": _of_xgboost}[package]
+        read = {"lightgbm": trees_of_lightgbm, "xgboost": trees_of_xgboost}[package]
         for name in ("update", "boost"):
             self.session.wrap(booster, name, functools.partial(self._wrap_round, read))
+        self.session.wrap(booster, "__del__", self._wrap_del)
 
     def _wrap_round(self, read: Any, original: Any) -> Any:
         def update(booster: Any, *arguments: Any, **named: Any) -> Any:
-            result = original(booster, *arguments, **named)
-            if not (self.recorder.left or self.recorder.paused) and _is_main():
-                self._round(booster, read)
+            if self._in_round or not self._observes():  # one method may call the other
+                return original(booster, *arguments, **named)
+            self._in_round = True
+            try:
+                result = original(booster, *arguments, **named)
+            finally:
+                self._in_round = False
+            self._end_round(booster, read)
             return result
 
         return update
 
-    def _round(self, booster: Any, read: Any) -> None:
-        if self._booster is None or self._booster[0] is not booster:
-            self.end_booster()
-            self._booster = booster, read
+    def _end_round(self, booster: Any, read: Any) -> None:
+        known = self._boosters.get(id(booster))
+        if known is None:
+            self._numbered += 1
+            known = self._boosters[id(booster)] = _Booster(self._numbered, booster, read)
+        known.rounds += 1
         if self.recorder.recording:
-            trees = self._read(lambda: [("trees", read(booster, last=True))])
-            self._fitted("round", [], trees)
+            trees = self._taken(lambda: [("trees", read(booster, last=True))])
+            self.recorder.trace.fit("booster %d, round" % known.number, known.rounds, [], trees)
 
-    def end_booster(self) -> None:
-        """Record the last booster as a whole: all that an unrecorded run reads of it."""
-        if self._booster is not None:
-            (booster, read), self._booster = self._booster, None
-            self._fitted("booster", [], self._read(lambda: [("trees", read(booster, last=False))]))
+    def _wrap_del(self, original: Any) -> Any:
+        def __del__(booster: Any) -> None:
+            known = self._boosters.pop(id(booster), None)
+            if known is not None:
+                self._end_booster(known, booster)
+            original(booster)
+
+        return __del__
+
+    def _end_booster(self, known: _Booster, booster: Any) -> None:
+        """Record a booster as a whole: all that an unrecorded run reads of it."""
+        if not self.recorder.left:
+            trees = self._taken(lambda: [("trees", known.read(booster, last=False))])
+            self.recorder.fitted("booster", known.number, [], trees, True)
+
+    def end(self) -> None:
+        known, self._boosters = self._boosters, {}
+        for one in known.values():
+            booster = one.reference()
+            if booster is not None:
+                self._end_booster(one, booster)
 
 
-def _is_main() -> bool:
-    return threading.current_thread() is threading.main_thread()
+def _subclasses(kind: Any) -> List[Any]:
+    found = list(type.__subclasses__(kind))
+    return found + [one for each in found for one in _subclasses(each)]
 
 
-def _of_lightgbm(booster: Any, last: bool) -> str:
+def trees_of_lightgbm(booster: Any, last: bool) -> str:
     """Return the trees of the last round, or all; the numbers in the text are exact."""
     start = booster.current_iteration() - 1 if last else 0
     text = str(booster.model_to_string(num_iteration=1 if last else -1, start_iteration=start))
     return text.partition("\nparameters:")[0]
 
 
-def _of_xgboost(booster: Any, last: bool) -> Any:
+def trees_of_xgboost(booster: Any, last: bool) -> Any:
     import numpy
 
     some = booster
@@ -181,100 +217,151 @@ def _of_xgboost(booster: Any, last: bool) -> Any:
     return numpy.frombuffer(some.save_raw("ubj"), dtype="uint8")
 
 
-# Reading ------------------------------------------------------------------------------------------
+# Data ---------------------------------------------------------------------------------------------
 
 
-def _data(arguments: Any, named: Dict[str, Any]) -> List[Named]:
-    """Return what a fit is given: the arrays, by position or name."""
+def data_of(arguments: Any, named: Dict[str, Any]) -> Values:
+    """Return the arrays that a fit is called with, by position or name; none if not all of its
+    arguments can be read as arrays of numbers.
+    """
+    given = [("argument %d" % place, one) for place, one in enumerate(arguments)]
+    found: Values = []
+    for name, value in given + sorted(named.items()):
+        arrays = _arrays(name, value)
+        if arrays is None:
+            return []
+        found += arrays
+    return found if sum(value.nbytes for _, value in found) <= MOST_BYTES else []
+
+
+def _arrays(name: str, value: Any) -> Optional[Values]:
     import numpy
 
-    given = [*(("argument %d" % place, one) for place, one in enumerate(arguments))]
-    given += list(named.items())
-    given = [(name, numpy.asarray(one) if isinstance(one, list) else one) for name, one in given]
-    return list(_leaves(given, set(), arrays=True))
+    if value is None or isinstance(value, (bool, int, float)):
+        return []
+    if isinstance(value, numpy.ndarray):
+        return [(name, value)] if _is_numeric(value) else None
+    if hasattr(value, "tocoo"):
+        made = value.tocoo()
+        return [("%s.%s" % (name, part), getattr(made, part)) for part in ("row", "col", "data")]
+    if hasattr(value, "iloc") and hasattr(value, "columns"):
+        columns = [value.iloc[:, place] for place in range(len(value.columns))]
+        if not all(map(_is_numeric, columns)):
+            return None
+        return [("%s[%d]" % (name, at), one.to_numpy()) for at, one in enumerate(columns)]
+    if hasattr(value, "to_numpy"):
+        return [(name, value.to_numpy())] if _is_numeric(value) else None
+    first = value[0] if isinstance(value, list) and value else None
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    if isinstance(first, (bool, int, float, numpy.generic)):
+        made = numpy.asarray(value)
+        return [(name, made)] if _is_numeric(made) else None
+    return None
 
 
-def _learned(estimator: Any) -> List[Named]:
-    """Return what an estimator has learned: the attributes that end in an underscore, as
-    scikit-learn has them; of somebody else's estimators only arrays.
+def _is_numeric(column: Any) -> bool:
+    import numpy
+
+    return isinstance(column.dtype, numpy.dtype) and column.dtype.kind in "biufc"
+
+
+# What was learned ---------------------------------------------------------------------------------
+
+
+def learned_by(estimator: Any) -> Values:
+    """Return what an estimator has learned: its attributes that end in an underscore, as
+    scikit-learn names them, and those of the estimators inside; of somebody else's only arrays,
+    because their numbers may be durations.
     """
-    arrays = not type(estimator).__module__.startswith("sklearn.")
-    found = list(_leaves(_attributes(estimator), {id(estimator)}, arrays))
+    reader = _Reader()
+    found = list(reader.leaves("", estimator, False, 0))
     if len(found) <= MOST_LEAVES:
         return found
     return found[:MOST_LEAVES] + [("the rest", _digest(found[MOST_LEAVES:]))]
 
 
-def _digest(named: List[Named]) -> str:
+def _digest(values: Values) -> str:
     from detaudit_probes.recording import fingerprint
 
     state = hashlib.sha256()
-    for name, value in named:
+    for name, value in values:
         header, data = fingerprint.canonical(value)
         state.update(name.encode("utf-8", "surrogatepass") + header + data)
     return state.hexdigest()
 
 
-def _attributes(owner: Any) -> List[Named]:
-    return [
-        (name, value)
-        for name, value in sorted(getattr(owner, "__dict__", {}).items())
-        if (name.endswith("_") and not name.startswith("_")) or name in OTHER_NAMES
-    ]
+class _Reader:
+    """Reads nested objects, each once."""
+
+    def __init__(self) -> None:
+        self._seen: Dict[int, Any] = {}  # kept alive, so that no id is used twice
+
+    def leaves(self, name: str, value: Any, arrays: bool, deep: int) -> Iterator[Tuple[str, Any]]:
+        """Yield the numbers, strings and arrays in ``value``, or only the ``arrays``, each with its
+        name.
+        """
+        import numpy
+
+        if SECONDS.fullmatch(name):
+            return
+        if isinstance(value, (bool, int, float, complex, str, numpy.generic)):
+            if not arrays:
+                yield name, value
+        elif isinstance(value, numpy.ndarray) and value.dtype.names:
+            # Field by field: between two fields there may be memory that nobody has written
+            yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
+        elif isinstance(value, numpy.ndarray) and value.dtype.kind != "O":
+            yield name, value
+        elif deep < DEEPEST and id(value) not in self._seen:
+            self._seen[id(value)] = value
+            only = arrays or _is_foreign(value)
+            for part, one in _parts(value):
+                yield from self.leaves((name + part).lstrip("."), one, only, deep + 1)
 
 
-def _leaves(
-    named: List[Named], seen: Set[int], arrays: bool = False, deep: int = 0
-) -> Iterator[Named]:
-    """Yield the numbers, strings and arrays in ``named``, or only the ``arrays``, each with its
-    name. Durations are left out, which scikit-learn names as times.
+def _is_foreign(value: Any) -> bool:
+    return hasattr(value, "get_params") and not type(value).__module__.startswith("sklearn.")
+
+
+def _parts(value: Any) -> Values:
+    """Return the parts of a list, a dictionary, a sparse matrix, a tree or an estimator, each with
+    what is added to the name; nothing of other objects.
     """
     import numpy
 
-    for name, value in named:
-        if "time" in name.rpartition(".")[2]:
-            continue
-        if isinstance(value, numpy.ndarray):
-            yield from _of_array(name, value, seen, arrays, deep)
-        elif isinstance(value, (bool, int, float, complex, str, numpy.generic)):
-            if not arrays:
-                yield name, value
-        elif deep < DEEPEST and id(value) not in seen:
-            seen.add(id(value))
-            yield from _leaves(_parts(name, value), seen, arrays, deep + 1)
-
-
-def _of_array(name: str, value: Any, seen: Set[int], arrays: bool, deep: int) -> Iterator[Named]:
-    if value.dtype.names:
-        # Field by field: between two fields there may be memory that nobody has written
-        yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
-    elif value.dtype.kind != "O" or all(isinstance(one, str) for one in value.ravel().tolist()):
-        yield name, value
-    elif deep < DEEPEST and id(value) not in seen:
-        seen.add(id(value))
-        yield from _leaves(_parts(name, value.ravel().tolist()), seen, arrays, deep + 1)
-
-
-def _parts(name: str, value: Any) -> List[Named]:
-    """Return the parts of a list, a dictionary, a sparse matrix, a table, a tree or an estimator;
-    nothing of other objects.
-    """
     if isinstance(value, dict):
-        found = sorted(((str(key), one) for key, one in value.items()), key=lambda item: item[0])
-        return [("%s.%s" % (name, key), one) for key, one in found]
+        return _parts_of_dict(value)
+    if isinstance(value, numpy.ndarray):
+        value = value.ravel().tolist()
     if isinstance(value, (list, tuple)):
-        return [("%s[%d]" % (name, place), one) for place, one in enumerate(value)]
+        return [("[%d]" % place, one) for place, one in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return [
-            ("%s[%d]" % (name, place), one) for place, one in enumerate(sorted(map(str, value)))
-        ]
-    if all(hasattr(value, part) for part in OF_TREES):
-        return [("%s.%s" % (name, part), getattr(value, part)) for part in OF_TREES]
+        return [(".elements", "\n".join(sorted(map(str, value))))]
     if hasattr(value, "tocoo"):
         made = value.tocoo()
-        return [("%s.%s" % (name, part), getattr(made, part)) for part in ("row", "col", "data")]
-    if hasattr(value, "to_numpy"):
-        return [(name, value.to_numpy())]
-    if hasattr(value, "nodes"):  # a tree of histogram-based boosting
-        return [("%s.nodes" % name, value.nodes)]
-    return [("%s.%s" % (name, part), one) for part, one in _attributes(value)]
+        return [(".%s" % part, getattr(made, part)) for part in ("row", "col", "data")]
+    for names in (OF_TREES, OF_HISTOGRAMS[:1]):
+        if all(hasattr(value, one) for one in names):
+            names = OF_TREES if names is OF_TREES else OF_HISTOGRAMS
+            return [(".%s" % one, getattr(value, one)) for one in names if hasattr(value, one)]
+    # A part of an estimator of scikit-learn's that is none itself
+    whole = type(value).__module__.startswith("sklearn.") and not hasattr(value, "get_params")
+    return [
+        (".%s" % name, one)
+        for name, one in sorted(getattr(value, "__dict__", {}).items())
+        if (name.endswith("_") and not name.startswith("_"))
+        or name in OTHER_NAMES
+        or (whole and not name.startswith("_"))
+    ]
+
+
+def _parts_of_dict(value: Dict[Any, Any]) -> Values:
+    """The keys of a vocabulary are learned, and may be private: they are no names."""
+    import numpy
+
+    items = sorted(((str(key), one) for key, one in value.items()), key=lambda item: item[0])
+    if all(isinstance(one, (bool, int, float, str, numpy.generic)) for _, one in items):
+        values = [one.item() if isinstance(one, numpy.generic) else one for _, one in items]
+        return [(".keys", "\n".join(key for key, _ in items)), (".values", repr(values))]
+    return [(".%s" % key, one) for key, one in items]

@@ -31,8 +31,6 @@ from detaudit_probes.recording.trace import Taken, TraceWriter
 # Taken at import, before a pin or the script can replace them
 _clock, _exists = time.perf_counter, os.path.exists
 AT_THE_END = "at the end"
-#: The phase of the rounds of a booster, which an unrecorded run reads at its end only.
-ROUND = "round"
 #: Batches that the script has loaded itself and that a later step may still use; fewer if bytes are
 #: kept.
 MOST_LOADED, MOST_LOADED_KEPT = 4096, 64
@@ -79,6 +77,7 @@ class Recorder:
         self._fitting: Any = None  # the thread that is inside ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
+        self._ended = False  # whether that has begun
         self.before_the_end: List[Callable[[], None]] = []
         # (name, a function that returns it or None, its reader)
         self._variables: List[Tuple[str, Any, Any]] = []
@@ -91,7 +90,8 @@ class Recorder:
         self._beside: Dict[str, Any] = {}
         self._states: Dict[str, str] = {}  # the first states of the process's generators
         self.fits = before.fits
-        self._fits = hashlib.sha256(trace.earlier.get("digests", {}).get(FITTED, "").encode())
+        # What was fitted without training steps; when a booster is deleted may vary
+        self._fits: Dict[Tuple[str, int, str], bytes] = {}
         self._results: Dict[Tuple[str, str], float] = {
             (group, name): value for group, name, value in before.results
         }
@@ -316,6 +316,14 @@ class Recorder:
             with self._lock:
                 self._inputs |= marks
 
+    def use_last_loaded(self) -> None:
+        """Take the batch that the script has loaded last for the next step's, whose inputs are not
+        observed.
+        """
+        with self._lock:
+            if self._loaded and not self._loaded[-1].used:
+                self._inputs.update(self._loaded[-1].known_by)
+
     def arguments(self, named: List[Tuple[str, Any]]) -> None:
         """Take the arguments of a function that makes a step: they are its batch, unless that was
         loaded.
@@ -442,6 +450,8 @@ class Recorder:
 
     def _stop_where_asked(self) -> None:
         steps, seconds = self.session.orders.stop_steps, self.session.orders.stop_seconds
+        if self._ended:
+            return
         if (
             (steps is not None and self.steps >= steps)
             or (seconds is not None and _clock() - self.began >= seconds)
@@ -463,17 +473,25 @@ class Recorder:
 
     # Without training steps -----------------------------------------------------------------------
 
-    def fitted(self, phase: str, number: int, rows: List[Tuple[str, str, Taken]]) -> None:
-        """Record what the call with this ``number`` of its ``phase`` was given ("data") and has
-        learned ("update"); an unrecorded run keeps one digest of all that was learned.
+    def fitted(
+        self,
+        phase: str,
+        number: int,
+        data: List[Tuple[str, Taken]],
+        learned: List[Tuple[str, Taken]],
+        is_model: bool,
+    ) -> None:
+        """Record a fit, the call with this ``number`` of its ``phase``: its data, and what it has
+        learned, which is all that an unrecorded run keeps, as a digest.
         """
-        self.fits += phase != ROUND
+        self.fits += bool(learned) and is_model
         if self.recording:
-            self.trace.fit(phase, number, rows)
-        for stage, name, taken in rows:
-            if stage == "update" and phase != ROUND:
-                self._fits.update(("%s %s" % (phase, name)).encode("utf-8", "surrogatepass"))
-                self._fits.update(taken.fingerprint.to_bytes(8, "little"))
+            self.trace.fit(phase, number, data, learned)
+        for name, taken in learned:
+            told = "%s %d %s" % (phase, number, name)
+            self._fits[phase, number, name] = told.encode("utf-8", "surrogatepass") + (
+                taken.fingerprint.to_bytes(8, "little")
+            )
 
     # The end --------------------------------------------------------------------------------------
 
@@ -481,7 +499,7 @@ class Recorder:
         """Record what an unrecorded trial reads too: every remaining variable, in the order of
         creation.
         """
-        ended = _clock()
+        ended, self._ended = _clock(), True
         for function in self.before_the_end:
             function()
         if any(isinstance(reference, weakref.ref) for _, reference, _ in self._variables):
@@ -494,8 +512,11 @@ class Recorder:
         ends = ([fingerprint.canonical(earlier)] if earlier else []) + records
         self.trace.note("digests", {"final": fingerprint.sha256(ends)} if records else {})
         self.trace.note("digests", {SAVED + name: digest for name, digest in self._saved.items()})
-        if self.fits:
-            self.trace.note("digests", {FITTED: self._fits.hexdigest()})
+        if self._fits:
+            before = self.trace.earlier.get("digests", {}).get(FITTED, "")
+            fitted = [one for _, one in sorted(self._fits.items())]
+            digest = hashlib.sha256(b"\n".join([before.encode("ascii"), *fitted])).hexdigest()
+            self.trace.note("digests", {FITTED: digest})
         with self._lock:
             while self._loaded:
                 self._forget(self._loaded.popleft())

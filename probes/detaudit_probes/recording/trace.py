@@ -295,11 +295,22 @@ class TraceWriter:
         """
         return self._row("steps", phase, step, observations)
 
-    def fit(self, phase: str, number: int, observations: Sequence[Named]) -> None:
-        """Record a fit, which is no training step: the ``number`` of its call, and what was
-        observed, like in :meth:`step`.
+    def fit(
+        self,
+        phase: str,
+        number: int,
+        data: Sequence[Tuple[str, Any]],
+        learned: Sequence[Tuple[str, Any]],
+    ) -> None:
+        """Record a fit, which is no training step: the ``number`` of its call, its data, and what
+        it has learned, (name, value or :class:`Taken`).
         """
-        self._row("fits", phase, number, observations)
+        if data:
+            rows = [("data", name, value) for name, value in data]
+            self._row("data", protocol.DATA_OF + phase, number, rows)
+        if learned:
+            rows = [("update", name, value) for name, value in learned]
+            self._row("fits", phase, number, rows)
 
     def _row(
         self, kind: str, phase: str, step: int, observations: Sequence[Named]

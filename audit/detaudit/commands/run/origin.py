@@ -9,7 +9,7 @@ import numpy as np
 from detaudit_probes import protocol
 
 from detaudit.commands.run.repeat import first_differing_pair
-from detaudit.core.divergence import Divergence, aligned
+from detaudit.core.divergence import DATA_OF_FITS, Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.trace import Table, Trace
 from detaudit.registry import base
@@ -35,13 +35,13 @@ def origin(done: Sequence[Finished]) -> str:
         return "no training step was observed: what the script prints and saves was compared"
     fit = _fit_row(left, divergence)
     if fit is not None:
-        return _origin_of_fit(divergence, fit[0])
+        return _origin_of_fit(left, right, *fit)
     if divergence.stage == "data":
         return "the batches of this step already differed"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
         return "what another function of the script computed already differed"
     if divergence.stage == "init":
-        return "the variable's initial value already differs"
+        return "the variable differed before its first step"
     table = step_table(left, divergence)
     if table is None or not any(stage == "data" for stage, _ in table.columns):
         return "everything that was recorded before it is equal; the batches were not recorded"
@@ -136,18 +136,32 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
     )
 
 
-def _origin_of_fit(found: Divergence, table: Table) -> str:
-    if found.stage == "data":
-        return "the data of this fit already differed"
-    if any(stage == "data" for stage, _ in table.columns):
-        return "the data of this fit was equal, and so was everything that was fitted before it"
-    return "everything that was fitted before it is equal"
+def _origin_of_fit(left: Trace, right: Trace, table: Table, row: int) -> str:
+    before = "every fit before it that was observed is equal"
+    phase, number = protocol.DATA_OF + table.phase, int(table.step[row])
+    mine, theirs = _data_of_fit(left, phase, number), _data_of_fit(right, phase, number)
+    if not mine or not theirs:
+        return before
+    if mine != theirs:
+        return f"the data of this fit already differed, but {before}"
+    return f"the data of this fit was equal, and {before}"
+
+
+def _data_of_fit(trace: Trace, phase: str, number: int) -> dict[str, int]:
+    """Return the fingerprints of the data of a fit, by their names."""
+    return {
+        name: int(cell)
+        for table in trace.tables
+        if table.kind == DATA_OF_FITS and table.phase == phase
+        for cells in table.cells[table.step == number]
+        for (_, name), cell in zip(table.columns, cells, strict=True)
+    }
 
 
 def _fit_row(trace: Trace, found: Divergence) -> tuple[Table, int] | None:
     """Return the table of fits that contains the divergence, and the row there."""
     for table in trace.tables if found.step is None else ():
-        if table.kind == "fits":
+        if table.kind == "fits" and found.name.startswith(f"{table.phase} "):
             for row, cell in np.ndindex(table.cells.shape):
                 if table.label(row, cell) == (found.stage, found.name):
                     return table, row

@@ -138,7 +138,8 @@ def answer(report: v1.RunReport) -> Answer:
             same = f"{same}, and so are {number(report.unrecorded.runs, 'unrecorded run')}"
         same = f"{same}{bound(repeats)}"
         if report.judged_by != "training":
-            models = "the models that it fits, " if report.judged_by == "fits" else ""
+            libraries = "what it fits with scikit-learn, LightGBM or XGBoost, "
+            models = libraries if report.judged_by == "fits" else ""
             same = (
                 f"{same}, judged by {models}its standard output and the files that it saves: no training step was "
                 f"observed"

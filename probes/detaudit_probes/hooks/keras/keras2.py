@@ -21,6 +21,7 @@ from detaudit_probes.hooks.keras.tf_function import (
     is_first_replica,
     is_replica,
 )
+from detaudit_probes.hooks.keras.tf_variables import Updates
 from detaudit_probes.hooks.keras.training_hooks import TrainingHooks
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients
@@ -140,12 +141,14 @@ class TfKerasHooks(Keras2Hooks):
     def __init__(self, session: Any, recorder: Any, keras: Any, adapter: str) -> None:
         super().__init__(session, recorder, keras, adapter)
         self.functions = Functions(self)
+        self.updates = Updates(self, self.functions)
         # One optimizer's ``apply_gradients`` calls that of the class above
         self._applying = threading.local()
 
     def variables(self) -> None:
         super().variables()
         self.functions.follow()
+        self.updates.follow()
 
     def ready(self, model: Any) -> None:
         """Does nothing: the variables have values."""
@@ -194,6 +197,7 @@ class TfKerasHooks(Keras2Hooks):
                     if outermost:
                         del self._applying.now
                 if outermost:
+                    self.updates.applied()
                     weights, state = (
                         [variable for _, variable in pairs],
                         list(optimizer.variables()),

@@ -1,15 +1,17 @@
 """Observing the steps of plain TensorFlow: variables that a script updates itself
-(``variable.assign_sub(...)``), without an optimizer of Keras, after it has taken a gradient.
+(``variable.assign_sub(...)``), without an optimizer of Keras, after it has taken their gradient.
 
-A gradient is what makes it a training: a variable that is only assigned is a counter, or loaded
-weights. In eager code a step ends when one of its variables is updated again, or the program ends;
-in a ``tf.function``, when its outermost call returns.
+A step is an update of variables by which a gradient was taken: the script trains these. In eager
+code it ends at the next gradient, or with the program; in a ``tf.function``, when its outermost
+call returns. What else a script assigns between a gradient and the end of its step, such as a
+momentum, is recorded like the state of an optimizer.
 """
 
 import sys
 import threading
 import weakref
-from typing import Any, Dict, List, Tuple
+from collections import deque
+from typing import Any, Deque, Dict, List, Tuple
 
 from detaudit_probes.hooks.keras.tf_function import Functions, State, around
 from detaudit_probes.hooks.values import gradients
@@ -18,22 +20,31 @@ ASSIGNING = (
     "assign",
     "assign_add",
     "assign_sub",
+    "batch_scatter_update",
     "scatter_add",
-    "scatter_sub",
-    "scatter_update",
+    "scatter_div",
+    "scatter_max",
+    "scatter_min",
+    "scatter_mul",
     "scatter_nd_add",
     "scatter_nd_sub",
     "scatter_nd_update",
+    "scatter_sub",
+    "scatter_update",
 )
 #: The packages whose optimizers have an observer of their own.
 OF_KERAS = ("keras", "tf_keras")
+MOST_GRADIENTS = 4  # calls of ``gradient`` that one step may use
 
 
 class Updated:
-    """A variable that a script updates, with a name that no other has."""
+    """A variable that a script updates, with a name that no other has; and whether its first value
+    was ``recorded``.
+    """
 
     def __init__(self, path: str, variable: Any) -> None:
         self.path, self._value, self.shape = path, variable, variable.shape
+        self.recorded = False
 
 
 class Updates:
@@ -47,108 +58,146 @@ class Updates:
         self._hooks, self._recorder, self._functions = hooks, hooks.recorder, functions
         self._known: Dict[int, Updated] = {}  # by the variable's id; they keep it alive
         self._taken: Dict[str, int] = {}  # how often each name was used
-        self._in_step: Dict[int, Updated] = {}  # updated since the last gradient, in eager code
-        self._has_gradient = False
-        self._returned: List[Tuple[str, str, Any]] = []  # loss and gradients of the step
-        self._graphs: Any = weakref.WeakSet()  # those in which a gradient is taken
+        # In eager code: the sources of gradients, by id, and what was updated since
+        self._sources: Dict[int, Any] = {}
+        self._weights: Dict[int, Updated] = {}
+        self._others: Dict[int, Updated] = {}
+        self._gradients: Deque[Tuple[Any, Any]] = deque(maxlen=MOST_GRADIENTS)
+        # The ids of the sources of gradients that each graph takes
+        self._of_graph: Any = weakref.WeakKeyDictionary()
 
     def follow(self) -> None:
+        """Observe gradients and updates, unless the observer of another Keras does already."""
+        following = self._recorder.following
+        if any(one is not self._hooks and hasattr(one, "updates") for one in following):
+            return
         from tensorflow.python.eager.backprop import GradientTape
-        from tensorflow.python.ops.resource_variable_ops import ResourceVariable
+        from tensorflow.python.ops import resource_variable_ops
 
         self._hooks.session.wrap(GradientTape, "gradient", self._wrap_gradient)
-        for name in ASSIGNING:  # some of them inherited, but not those that TensorFlow copies
-            self._hooks.session.wrap(ResourceVariable, name, self._wrap_assign)
+        # TensorFlow copies some methods into the class of a variable that exists at once
+        for kind in ("BaseResourceVariable", "ResourceVariable"):
+            owner = getattr(resource_variable_ops, kind, None)
+            for name in ASSIGNING:
+                if name in vars(owner):
+                    self._hooks.session.wrap(owner, name, self._wrap_assign)
         self._recorder.before_the_end.append(self._end_step)
 
     def applied(self) -> None:
         """An optimizer with an observer of its own has used the gradient."""
-        self._has_gradient, self._returned = False, []
-        self._graphs.difference_update(around())
+        self._sources.clear()
+        self._gradients.clear()
+        self._others.clear()
+        for graph in around():
+            self._of_graph.pop(graph, None)
 
     def _ignores(self) -> bool:
         recorder = self._recorder
-        return bool(
-            recorder.left
-            or recorder.paused
-            or recorder.inside_fit
-            or threading.current_thread() is not threading.main_thread()
-        )
+        in_main = threading.current_thread() is threading.main_thread()
+        return bool(not in_main or recorder.left or recorder.paused or recorder.inside_fit)
 
     def _wrap_gradient(self, original: Any) -> Any:
         from tensorflow.python.eager import context
 
-        def gradient(tape: Any, target: Any, *arguments: Any, **named: Any) -> Any:
-            result = original(tape, target, *arguments, **named)
-            if self._ignores():
-                return result
-            if not context.executing_eagerly():
-                self._graphs.update(around())
-                return result
-            self._end_step()
-            self._has_gradient = True
-            if self._recorder.recording:
-                self._returned += self._rows(target, result)
+        def gradient(tape: Any, target: Any, sources: Any, *arguments: Any, **named: Any) -> Any:
+            result = original(tape, target, sources, *arguments, **named)
+            if not self._ignores():
+                import tensorflow as tf
+
+                updatable = [one for one in tf.nest.flatten(sources) if hasattr(one, "assign")]
+                if context.executing_eagerly():
+                    self._begin_step(target, updatable, result)
+                else:
+                    for graph in around():
+                        self._of_graph.setdefault(graph, set()).update(map(id, updatable))
             return result
 
         return gradient
 
-    def _rows(self, target: Any, result: Any) -> List[Tuple[str, str, Any]]:
-        """Return what is observed of a gradient; a step may use several."""
-        import tensorflow as tf
-
-        rows = [("loss", "loss", target.numpy())] if getattr(target, "shape", None) == () else []
-        rows += gradients(tf.nest.flatten(result))
-        number = 1 + sum(name.startswith("loss") for _, name, _ in self._returned)
-        if number == 1:
-            return rows
-        return [(stage, "%s (%d)" % (name, number), value) for stage, name, value in rows]
+    def _begin_step(self, target: Any, sources: List[Any], result: Any) -> None:
+        self._end_step()
+        self._sources.update((id(one), one) for one in sources)
+        if self._recorder.recording and sources:
+            self._gradients.append((target, result))
+            self._recorder.use_last_loaded()
 
     def _wrap_assign(self, original: Any) -> Any:
         from tensorflow.python.eager import context
 
         def assign(variable: Any, *arguments: Any, **named: Any) -> Any:
-            if self._ignores() or _of_keras():
-                return original(variable, *arguments, **named)
-            if not context.executing_eagerly():
-                graphs = list(around())
-                if any(one in self._graphs for one in graphs):
-                    self._functions.met(self, [self._named(variable)], [])
-                return original(variable, *arguments, **named)
-            if id(variable) in self._in_step:
-                self._end_step()
-            if self._has_gradient:
-                self._in_step[id(variable)] = self._named(variable)
+            eager = context.executing_eagerly()
+            # Most assignments are of neither kind: the callers are asked last
+            may_count = (self._sources if eager else self._of_graph) and not self._ignores()
+            if may_count and not _is_of_keras():
+                self._note(variable, eager)
             return original(variable, *arguments, **named)
 
         return assign
 
-    def _named(self, variable: Any) -> Updated:
-        """Return the variable with its name; record its value if it is new."""
+    def _note(self, variable: Any, eager: bool) -> None:
+        """Note that a variable is going to be updated, now or whenever this graph runs."""
+        if eager and id(variable) in self._sources:
+            self._weights[id(variable)] = self._weight(variable)
+        elif eager:
+            self._others[id(variable)] = self._named(variable)
+        elif any(id(variable) in self._of_graph.get(graph, ()) for graph in around()):
+            self._functions.met(self, [self._weight(variable)], [])
+
+    def _weight(self, variable: Any) -> Updated:
+        """Return a variable that is trained with its name; record its value if it is new."""
         from tensorflow.python.framework import ops
 
+        weight = self._named(variable)
+        if not weight.recorded:
+            weight.recorded = True
+            with ops.init_scope():
+                readable = bool(variable.is_initialized())
+                self._recorder.made("init", weight.path, weight, self._hooks, readable)
+        return weight
+
+    def _named(self, variable: Any) -> Updated:
         known = self._known.get(id(variable))
         if known is None:
             name = variable.name.partition(":")[0]
             number = self._taken[name] = self._taken.get(name, 0) + 1
             known = Updated(name if number == 1 else "%s (%d)" % (name, number), variable)
             self._known[id(variable)] = known
-            with ops.init_scope():
-                readable = bool(variable.is_initialized())
-                self._recorder.made("init", known.path, known, self._hooks, readable)
         return known
 
     def _end_step(self) -> None:
         """Record the step of eager code that has ended, if there is one."""
-        weights, self._in_step = list(self._in_step.values()), {}
-        if not weights:
+        if not self._weights:
             return
-        self._has_gradient, returned, self._returned = False, self._returned, []
-        if self._recorder.counting:
-            self._hooks.step(returned, weights, [State([], weights)])
+        weights, others = list(self._weights.values()), list(self._others.values())
+        taken = list(self._gradients)
+        for each in (self._weights, self._others, self._sources):
+            each.clear()
+        self._gradients.clear()
+        recorder = self._recorder
+        if not recorder.counting:
+            return
+        if recorder.pinpoint is not None and recorder.steps == recorder.pinpoint.step:
+            recorder.pinpoint.fail(
+                "operations of a step without an optimizer are observed in a tf.function only",
+                "loop",
+            )
+        self._hooks.step(_rows(taken), weights, [State(others, weights)])
 
 
-def _of_keras() -> bool:
+def _rows(taken: List[Tuple[Any, Any]]) -> List[Tuple[str, str, Any]]:
+    """Return the losses and the gradients of a step."""
+    import tensorflow as tf
+
+    found: List[Tuple[str, str, Any]] = []
+    for number, (target, result) in enumerate(taken, 1):
+        rows = [("loss", "loss", target.numpy())] if getattr(target, "shape", None) == () else []
+        rows += gradients(tf.nest.flatten(result))
+        suffix = "" if number == 1 else " (%d)" % number
+        found += [(stage, name + suffix, value) for stage, name, value in rows]
+    return found
+
+
+def _is_of_keras() -> bool:
     """Whether Keras assigns: the innermost caller that is neither TensorFlow's nor detaudit's."""
     frame: Any = sys._getframe(2)
     while frame is not None:
