@@ -153,7 +153,7 @@ def test_the_pair_is_the_one_whose_divergence_is_reported(runs):
         "the batches of this step already differed"
     )
     some = runs(training(), training(), training(batch=2.0), training(batch=2.0, weight=3.0))
-    assert counted(some).divergence.stage == "init" and "initial value" in origin(some)
+    assert counted(some).divergence.stage == "init" and "before its first step" in origin(some)
 
 
 def test_suspects_are_generators_that_differed_before_and_sources_that_were_met(runs):

@@ -38,7 +38,7 @@ from detaudit.cli.output import (
 from detaudit.cli.reproducer import reproduce
 from detaudit.cli.resumption import print_how_to_continue
 from detaudit.cli.third_parties import Probes
-from detaudit.core.sentences import listed
+from detaudit.core.sentences import capitalized, listed
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
@@ -291,6 +291,8 @@ def run_command(
         printed += found.diff if found is not None else ""
         screen = replace(screen, quiet=True)
     code = hand_over(document, files, screen, printed)
+    if fix and diff and found is not None:
+        print(f"{capitalized(audit.notes[-1])}.", file=sys.stderr)
     if (write_fix is not None or fix or diff) and found is None:
         reason = audit.no_fix_reason or audit.reason
         print(f"There is no fix: {Mask()(reason)}.", file=sys.stderr)

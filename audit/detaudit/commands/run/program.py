@@ -435,7 +435,9 @@ def _size(count: int) -> str:
 
 @dataclass
 class Services:
-    """What the hosts of one audit share; ``longest`` is how many seconds a run has taken so far."""
+    """What the hosts of one audit share; ``longest`` is how many seconds a whole run
+    has taken so far.
+    """
 
     pace: Pace | None = None
     sandboxed: Sandboxed | None = None
@@ -642,7 +644,7 @@ class ProgramHost:
         room.peak = max(room.peak, size_of(folder))
         if self.services.sandboxed is not None:
             self.services.sandboxed.settle(folder, own.begun if ended.status == 0 else None)
-        if not ended.timed_out:
+        if own.whole and not ended.timed_out:
             self.services.longest = max(self.services.longest, ended.seconds)
         self._tidy(folder, own.temporary)
         room.left = max(room.left, size_of(folder))
