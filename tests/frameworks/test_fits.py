@@ -7,7 +7,7 @@ LightGBM and XGBoost are tried where they are installed beside the tests, or in 
 
 import pytest
 from detaudit.commands.run.judging import compare_last, compare_trainings
-from detaudit.commands.run.origin import origin
+from detaudit.commands.run.origin import origin, suspects
 from detaudit.core.condition import Condition
 from detaudit.core.divergence import Divergence, Match
 
@@ -46,6 +46,8 @@ for number in range(4):
         online.coef_[0, 0] += 1e-3 * noise
 boosted = HistGradientBoostingClassifier(max_iter=3, random_state=noise if FAULT == "boosted" else 1,
                                          early_stopping=True).fit(x, y)
+if FAULT == "drawn":
+    SGDClassifier().fit(x, y)
 forest = RandomForestClassifier(4, n_jobs=2, random_state=noise if FAULT == "forest" else 1).fit(x, y)
 print("%.0f" % forest.score(x, y))
 """
@@ -147,6 +149,7 @@ def test_what_scikit_learn_fits_is_observed_and_not_changed(run):
             *("boosted", "update", "HistGradientBoostingClassifier.fit 1: ", "was equal"),
             marks=slow,
         ),
+        ("drawn", "update", "SGDClassifier.fit 1: coef_", "was equal"),
         ("forest", "update", "RandomForestClassifier.fit 1: estimators_[0].", "was equal"),
     ],
 )
@@ -155,6 +158,7 @@ def test_a_fault_is_named_by_the_fit_in_which_it_shows(run, fault, stage, name, 
     left, right = (one.trace for one in runs)
     found = compare_trainings(left, right)
     assert isinstance(found, Divergence) and (found.stage, found.step) == (stage, None)
+    assert ("numpy-legacy" in suspects(runs)) == (fault == "drawn")
     assert found.name.startswith(name) and said in origin(runs)
     if fault in ("boosted", "forest"):
         unrecorded = run(ESTIMATORS, fault, record=False)

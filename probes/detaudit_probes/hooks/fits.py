@@ -114,6 +114,7 @@ class _Hooks:
                 return original(*arguments, **named)
             estimator, data = arguments[0], []  # type: Any, Values
             if self.recorder.recording:
+                self.recorder.generators("at a fit")  # from which it may draw
                 data = self._taken(functools.partial(data_of, arguments[1:], named))
             self._inside = True
             try:
