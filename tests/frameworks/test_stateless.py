@@ -327,7 +327,8 @@ for variable, value in zip(model.trainable_variables, state[0]):
 """
 
 
-@pytest.mark.parametrize("written", slow_but_for(["an object"], WRITTEN))
+@slow
+@pytest.mark.parametrize("written", WRITTEN)
 def test_steps_are_observed_however_a_script_compiles_them(tmp_path, written):
     python = with_backend("jax")
     script = tmp_path / "train.py"

@@ -118,7 +118,7 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "way", [pytest.param(way, marks=() if way in ("eager", "module") else slow) for way in WAYS]
+    "way", [pytest.param(way, marks=() if way == "module" else slow) for way in WAYS]
 )
 def test_every_step_is_observed_nothing_is_changed_and_a_fault_is_named(run, way):
     recorded, again = (one.trace for one in run(way))

@@ -31,7 +31,7 @@ from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import KINDS, OVERLAY
 from detaudit.execution.workspace import RUNS
 
-from tests.slow import slow_but_for
+from tests.slow import slow, slow_but_for
 from tests.wire.conftest import STUB, condition, usable
 from tests.wire.test_sandbox import Audited
 
@@ -298,7 +298,7 @@ def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, tempora
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("every_kind", KINDS)
+@pytest.mark.parametrize("every_kind", slow_but_for([OVERLAY, "in-place"], KINDS))
 def test_a_killed_run_goes_on_under_every_isolation(every_kind, temporary, tmp_path):
     project = Project(tmp_path, usable(every_kind, tmp_path))
     (project.folder / "data").mkdir()
@@ -342,6 +342,7 @@ def test_arguments_need_not_be_text(tmp_path):
     assert project.audit(Following(2), cut.resume, arguments=("\udcff",))[1] == 2
 
 
+@slow
 def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, tmp_path):
     kept = tmp_path / "kept"
     cut, _ = project.audit(Following(2), keep=str(kept))
@@ -350,6 +351,7 @@ def test_the_traces_of_an_interrupted_run_are_kept_once_it_is_complete(project, 
     assert len(list((kept / RUNS).glob("nest-*"))) == RUNS_OF_IT
 
 
+@slow
 def test_an_interruption_while_what_had_begun_is_removed_takes_nothing_away(project, monkeypatch):
     """The first run's state is gone, so it is made again: what it was is removed."""
     cut, _ = project.audit(Following(2))
