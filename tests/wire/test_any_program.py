@@ -72,6 +72,18 @@ def test_times_and_ids_are_no_results(tmp_path):
     assert ("time", "results.json, pid") in outputs
 
 
+def test_a_rounded_duration_that_only_another_clock_shows_is_no_dependence(tmp_path):
+    script = (
+        "import time\nbegan = time.time()\nfor _ in range(20000):\n    time.time()\n"
+        "print('took %d s' % ((time.time() - began) // 5 * 5))\n"
+    )
+    report = audited(tmp_path, script)
+    assert (report["reproducible"], report["depends_on"]) == (True, []), report["reason"]
+    assert ("time", "standard output, line 1") in {
+        (one["kind"], one["name"]) for one in report["outputs"]
+    }
+
+
 @slow
 @pytest.mark.parametrize(
     ("seed", "source"),

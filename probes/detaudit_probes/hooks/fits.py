@@ -69,6 +69,7 @@ class _Hooks:
         self._calls: Dict[str, int] = {}
         self._boosters: Dict[int, _Booster] = {}  # by id, as long as they exist
         self._numbered = 0  # boosters so far
+        self._whole: Dict[int, Values] = {}  # what each has learned, by its number
 
     def _observes(self) -> bool:
         """Whether to observe what this thread fits now: in another thread, its place among the
@@ -181,10 +182,12 @@ class _Hooks:
         return __del__
 
     def _end_booster(self, known: _Booster, booster: Any) -> None:
-        """Record a booster as a whole: all that an unrecorded run reads of it."""
+        """Read a booster as a whole: all that an unrecorded run reads of it. It is recorded at the
+        end, because it may be collected in the middle of anything.
+        """
         if not self.recorder.left:
             trees = self._taken(lambda: [("trees", known.read(booster, last=False))])
-            self.recorder.fitted("booster", known.number, [], trees, True)
+            self._whole[known.number] = trees
 
     def end(self) -> None:
         known, self._boosters = self._boosters, {}
@@ -192,6 +195,8 @@ class _Hooks:
             booster = one.reference()
             if booster is not None:
                 self._end_booster(one, booster)
+        for number, trees in sorted(self._whole.items()):
+            self.recorder.fitted("booster", number, [], trees, True)
 
 
 def _subclasses(kind: Any) -> List[Any]:

@@ -21,8 +21,9 @@ from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.control import relevant
 from detaudit.commands.run.findings import Output, RunAudit
 from detaudit.commands.run.repeat import compare_runs
+from detaudit.commands.run.vary import VARIED
 from detaudit.core import contents
-from detaudit.core.condition import Condition, Trial, pair
+from detaudit.core.condition import Condition, Trial, pair, varied
 from detaudit.core.contents import Ignored, Place
 from detaudit.core.divergence import Divergence
 from detaudit.core.events import Phase
@@ -73,6 +74,7 @@ class _Times:
         self.ignored: IgnoredPlaces | None = None  # None: not looked for yet
         self._trained: bool | None = None  # whether the first recorded run trained
         self._first: dict[Condition, Finished] = {}
+        self._varied = {varied(case.unpinned, source) for source in VARIED}
 
     def judged_alike(self, run: Finished) -> Finished:
         """Return the run, judged by what the first recorded run has: steps, or only its output."""
@@ -85,7 +87,9 @@ class _Times:
 
     def learn(self, found: Mapping[Trial, Finished]) -> Experiment[None]:
         for trial, run in found.items():
-            first = self._first.setdefault(trial.condition, run)
+            # Durations that are rounded may match in all runs but those with another clock
+            like = self.case.unpinned if trial.condition in self._varied else trial.condition
+            first = self._first.setdefault(like, run)
             if self.ignored is None and first is not run and _differ_only_in_text(first, run):
                 self.case.emit(Phase("Moving the clock, to tell results from times"))
                 self.ignored = yield from times_of(self.case, (first, run))
