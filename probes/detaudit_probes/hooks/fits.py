@@ -34,10 +34,11 @@ OF_TREES = (
 #: Of a tree of histogram-based boosting.
 OF_HISTOGRAMS = ("nodes", "binned_left_cat_bitsets", "raw_left_cat_bitsets")
 #: Learned, although their names do not end in an underscore: the trees of histogram-based boosting,
-#: the data that a nearest-neighbour model keeps, and the parts of a pipeline.
-OTHER_NAMES = ("_predictors", "_fit_X", "_y", "steps", "transformer_list")
+#: the data that a nearest-neighbour model keeps, a support vector machine's probabilities, and the
+#: parts of a pipeline.
+OTHER_NAMES = ("_predictors", "_fit_X", "_y", "_probA", "_probB", "steps", "transformer_list")
 #: The attributes, and the keys of ``cv_results_``, that hold seconds.
-SECONDS = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean|std)_(?:fit|score)_time)")
+SECONDS = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean_|std_)?(?:fit|score)_time)")
 MOST_LEAVES = 2000  # values of one estimator with a name each; the others are digested together
 MOST_BYTES = 1 << 30  # of the data of a fit; more is not read
 DEEPEST = 12
@@ -47,10 +48,15 @@ Values = List[Tuple[str, Any]]
 
 def record(session: Any, recorder: Any) -> None:
     hooks = _Hooks(session, recorder)
+    _OF_THIS_PROCESS.append(hooks)
     session.after_import("sklearn.base", hooks.follow_estimators)
     for package in BOOSTERS:
         session.after_import(package, functools.partial(hooks.follow_boosters, package))
     recorder.before_the_end.append(hooks.end)
+
+
+#: The hooks of this process. A method that travels to a worker finds the worker's, or none.
+_OF_THIS_PROCESS: List["_Hooks"] = []
 
 
 class _Booster:
@@ -98,38 +104,36 @@ class _Hooks:
             self._follow(kind)
 
     def _follow(self, kind: Any) -> None:
-        # Such a class travels to workers by value, and these hooks cannot
-        if kind.__module__ == "__main__" or "<locals>" in kind.__qualname__:
-            return
         for name in METHODS:
             method = vars(kind).get(name)
             if isinstance(method, types.FunctionType):
-                setattr(kind, name, self._wrap_fit(name, method))
+                setattr(kind, name, _wrapped(name, method))
             elif isinstance(getattr(method, "fn", None), types.FunctionType):
-                method.fn = self._wrap_fit(name, method.fn)  # available under a condition
+                method.fn = _wrapped(name, method.fn)  # available under a condition
 
-    def _wrap_fit(self, name: str, original: Any) -> Any:
-        @functools.wraps(original)
-        def fit(*arguments: Any, **named: Any) -> Any:
-            if self._inside or not self._observes():
-                return original(*arguments, **named)
-            estimator, data = arguments[0], []  # type: Any, Values
-            if self.recorder.recording:
-                self.recorder.generators("at a fit")  # from which it may draw
-                data = self._taken(functools.partial(data_of, arguments[1:], named))
-            self._inside = True
-            try:
-                result = original(*arguments, **named)
-            finally:
-                self._inside = False
-            phase = "%s.%s" % (type(estimator).__name__, name)
-            number = self._calls[phase] = self._calls.get(phase, 0) + 1
-            learned = self._taken(functools.partial(learned_by, estimator))
-            # What only transforms is no model: a script that fits nothing else is not judged by it
-            self.recorder.fitted(phase, number, data, learned, hasattr(estimator, "predict"))
-            return result
-
-        return fit
+    def fit(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
+        """Call a method that fits, and observe it if it is the outermost one."""
+        if self._inside or not self._observes() or not arguments:
+            return original(*arguments, **named)
+        estimator, data = arguments[0], []  # type: Any, Values
+        if self.recorder.recording:
+            self.recorder.generators("at a fit")  # from which it may draw
+            data = self._taken(functools.partial(data_of, arguments[1:], named))
+        before = dict(getattr(estimator, "__dict__", {}))
+        self._inside = True
+        try:
+            result = original(*arguments, **named)
+        finally:
+            self._inside = False
+        phase = "%s.%s" % (type(estimator).__name__, name)
+        number = self._calls[phase] = self._calls.get(phase, 0) + 1
+        reader = Reader(estimator, before)
+        learned = self._taken(reader.learned)
+        # What only transforms is no model: a script that fits nothing else is not judged by it.
+        # Asked of the class: a property of the script's own may raise.
+        is_model = hasattr(type(estimator), "predict") and not reader.skipped
+        self.recorder.fitted(phase, number, data, learned, is_model)
+        return result
 
     def _taken(self, values: Callable[[], Values]) -> Values:
         """Return the values, fingerprinted now: the next fit may change them."""
@@ -199,6 +203,23 @@ class _Hooks:
             self.recorder.fitted("booster", number, [], trees, True)
 
 
+def _wrapped(name: str, original: Any) -> Any:
+    @functools.wraps(original)
+    def fit(*arguments: Any, **named: Any) -> Any:
+        # Imported here: with its class, this function may travel to a worker by value
+        try:
+            from detaudit_probes.hooks import fits
+
+            hooks = fits._OF_THIS_PROCESS
+        except ImportError:
+            hooks = []
+        if not hooks:
+            return original(*arguments, **named)
+        return hooks[-1].fit(name, original, arguments, named)
+
+    return fit
+
+
 def _subclasses(kind: Any) -> List[Any]:
     found = list(type.__subclasses__(kind))
     return found + [one for each in found for one in _subclasses(each)]
@@ -211,16 +232,15 @@ def trees_of_lightgbm(booster: Any, last: bool) -> str:
     return text.partition("\nparameters:")[0]
 
 
-def trees_of_xgboost(booster: Any, last: bool) -> Any:
-    import numpy
-
+def trees_of_xgboost(booster: Any, last: bool) -> str:
+    """Like :func:`trees_of_lightgbm`; attributes that a script gives a booster are not learned."""
     some = booster
     if last and hasattr(booster, "num_boosted_rounds") and booster.num_boosted_rounds():
         try:
             some = booster[booster.num_boosted_rounds() - 1 :]
         except ValueError:  # XGBoost's: a linear booster has no trees
             pass
-    return numpy.frombuffer(some.save_raw("ubj"), dtype="uint8")
+    return "\n".join(some.get_dump(with_stats=True, dump_format="json"))
 
 
 # Data ---------------------------------------------------------------------------------------------
@@ -275,18 +295,6 @@ def _is_numeric(column: Any) -> bool:
 # What was learned ---------------------------------------------------------------------------------
 
 
-def learned_by(estimator: Any) -> Values:
-    """Return what an estimator has learned: its attributes that end in an underscore, as
-    scikit-learn names them, and those of the estimators inside; of somebody else's only arrays,
-    because their numbers may be durations.
-    """
-    reader = _Reader()
-    found = list(reader.leaves("", estimator, False, 0))
-    if len(found) <= MOST_LEAVES:
-        return found
-    return found[:MOST_LEAVES] + [("the rest", _digest(found[MOST_LEAVES:]))]
-
-
 def _digest(values: Values) -> str:
     from detaudit_probes.recording import fingerprint
 
@@ -297,11 +305,23 @@ def _digest(values: Values) -> str:
     return state.hexdigest()
 
 
-class _Reader:
-    """Reads nested objects, each once."""
+class Reader:
+    """Reads what an ``estimator`` has learned: its attributes that end in an underscore, as
+    scikit-learn names them, and those of the estimators inside; of somebody else's only arrays,
+    because their numbers may be durations. ``skipped`` says whether there are such numbers.
 
-    def __init__(self) -> None:
+    Numbers that it had ``before``, such as a duration that the script keeps there, are not learned.
+    """
+
+    def __init__(self, estimator: Any, before: Dict[str, Any]) -> None:
+        self._estimator, self._before, self.skipped = estimator, before, False
         self._seen: Dict[int, Any] = {}  # kept alive, so that no id is used twice
+
+    def learned(self) -> Values:
+        found = list(self.leaves("", self._estimator, False, 0))
+        if len(found) <= MOST_LEAVES:
+            return found
+        return found[:MOST_LEAVES] + [("the rest", _digest(found[MOST_LEAVES:]))]
 
     def leaves(self, name: str, value: Any, arrays: bool, deep: int) -> Iterator[Tuple[str, Any]]:
         """Yield the numbers, strings and arrays in ``value``, or only the ``arrays``, each with its
@@ -312,8 +332,13 @@ class _Reader:
         if SECONDS.fullmatch(name):
             return
         if isinstance(value, (bool, int, float, complex, str, numpy.generic)):
-            if not arrays:
+            self.skipped = self.skipped or arrays
+            if not (arrays or (name in self._before and self._before[name] is value)):
                 yield name, value
+        elif isinstance(value, numpy.ma.MaskedArray):
+            # Under the mask there may be memory that nobody has written
+            yield name + ".mask", numpy.ma.getmaskarray(value)
+            yield from self.leaves(name, value.compressed(), arrays, deep + 1)
         elif isinstance(value, numpy.ndarray) and value.dtype.names:
             # Field by field: between two fields there may be memory that nobody has written
             yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)

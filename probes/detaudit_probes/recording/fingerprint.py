@@ -30,6 +30,17 @@ def canonical_view(value: Any) -> Tuple[bytes, Any]:
     shape = ",".join(str(size) for size in array.shape)
     if array.dtype.kind in "OUS":
         return ("object|" + shape).encode("ascii"), _objects(array)
+    if array.dtype in (numpy.longdouble, numpy.clongdouble) and array.dtype.itemsize > 8 * (
+        1 + (array.dtype.kind == "c")
+    ):
+        # Two doubles have its bits, but not the bytes between two numbers, which nobody has written
+        name, high = (
+            array.dtype.name,
+            array.astype("complex128" if array.dtype.kind == "c" else "float64"),
+        )
+        low = (array - high).astype(high.dtype)
+        both = numpy.ascontiguousarray(numpy.stack([high, low], axis=-1)).reshape(-1).view("uint8")
+        return ("%s|%s" % (name, shape)).encode("ascii"), both.data
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not numpy.little_endian):
         array = array.astype(array.dtype.newbyteorder("<"))
     # As bytes, because Python's buffers do not support some dtypes (bfloat16).
