@@ -166,6 +166,45 @@ def test_a_fault_is_named_by_the_fit_in_which_it_shows(run, fault, stage, name, 
         assert isinstance(last, Divergence) and last.name == "the fitted models"
 
 
+EQUAL = (
+    DATA
+    + """
+import time
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import GridSearchCV, cross_validate
+
+class Own(ClassifierMixin, BaseEstimator):
+    @property
+    def predict(self):
+        raise NotImplementedError
+
+    def fit(self, x, y):
+        self.elapsed_, self.scores_ = time.time(), cross_validate(LogisticRegression(), x, y, cv=2)
+        self.sums_ = np.cumsum(x, axis=0, dtype=np.longdouble)
+        if FAULT == "own":
+            self.w_ = np.full(3, noise)
+        return self
+
+GridSearchCV(LogisticRegression(), [{"C": [0.1, 1.0]}, {"tol": [1e-2, 1e-3]}], cv=2).fit(x, y)
+model, began = SGDClassifier(random_state=1), time.time()
+for _ in range(2):
+    model.partial_fit(x, y, classes=[0, 1])
+    model.elapsed_ = time.time() - began
+Own().fit(x, y)
+"""
+)
+
+
+def test_times_and_memory_that_nobody_has_written_are_not_learned(run):
+    recorded = unchanged(run, EQUAL)
+    names = [name for table in recorded.tables for _, name in table.columns]
+    assert "cv_results_.param_C.mask" in names and "sums_" in names
+    assert not [name for name in names if "elapsed" in name or "_time" in name]
+    found = compare_trainings(*(one.trace for one in run(EQUAL, "own")))
+    assert isinstance(found, Divergence) and found.name == "Own.fit 1: w_"
+
+
 @pytest.mark.parametrize(
     ("package", "text"), [("lightgbm", LIGHTGBM), pytest.param("xgboost", XGBOOST, marks=slow)]
 )

@@ -2,9 +2,9 @@
 (``variable.assign_sub(...)``), without an optimizer of Keras, after it has taken their gradient.
 
 A step is an update of variables by which a gradient was taken: the script trains these. In eager
-code it ends at the next gradient, or with the program; in a ``tf.function``, when its outermost
-call returns. What else a script assigns between a gradient and the end of its step, such as a
-momentum, is recorded like the state of an optimizer.
+code it ends at the next gradient, or with the program; if the gradient comes from a
+``tf.function``, when one of the variables is updated again. In a ``tf.function``, it ends when the
+outermost call returns. What else a script assigns is not recorded: it may be a counter or a clock.
 """
 
 import sys
@@ -14,6 +14,7 @@ from collections import deque
 from typing import Any, Deque, Dict, List, Tuple
 
 from detaudit_probes.hooks.keras.tf_function import Functions, State, around
+from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.values import gradients
 
 ASSIGNING = (
@@ -34,6 +35,7 @@ ASSIGNING = (
 )
 #: The packages whose optimizers have an observer of their own.
 OF_KERAS = ("keras", "tf_keras")
+OF_BACKENDS = "keras.src.backend"  # the modules of its variables
 MOST_GRADIENTS = 4  # calls of ``gradient`` that one step may use
 
 
@@ -58,10 +60,11 @@ class Updates:
         self._hooks, self._recorder, self._functions = hooks, hooks.recorder, functions
         self._known: Dict[int, Updated] = {}  # by the variable's id; they keep it alive
         self._taken: Dict[str, int] = {}  # how often each name was used
-        # In eager code: the sources of gradients, by id, and what was updated since
+        # By id: the sources of gradients in eager code, those in graphs (these stay), and what was
+        # updated since
         self._sources: Dict[int, Any] = {}
+        self._in_graphs: Dict[int, Any] = {}
         self._weights: Dict[int, Updated] = {}
-        self._others: Dict[int, Updated] = {}
         self._gradients: Deque[Tuple[Any, Any]] = deque(maxlen=MOST_GRADIENTS)
         # The ids of the sources of gradients that each graph takes
         self._of_graph: Any = weakref.WeakKeyDictionary()
@@ -87,7 +90,6 @@ class Updates:
         """An optimizer with an observer of its own has used the gradient."""
         self._sources.clear()
         self._gradients.clear()
-        self._others.clear()
         for graph in around():
             self._of_graph.pop(graph, None)
 
@@ -104,15 +106,29 @@ class Updates:
             if not self._ignores():
                 import tensorflow as tf
 
-                updatable = [one for one in tf.nest.flatten(sources) if hasattr(one, "assign")]
+                updatable = [self._unwrapped(one) for one in tf.nest.flatten(sources)]
+                updatable = [one for one in updatable if hasattr(one, "assign")]
                 if context.executing_eagerly():
                     self._begin_step(target, updatable, result)
                 else:
+                    self._in_graphs.update((id(one), one) for one in updatable)
                     for graph in around():
                         self._of_graph.setdefault(graph, set()).update(map(id, updatable))
             return result
 
         return gradient
+
+    def _unwrapped(self, source: Any) -> Any:
+        """Return TensorFlow's variable; one of Keras keeps its name, and is recorded by its
+        observer.
+        """
+        value = getattr(source, "_value", None)
+        if value is None or not hasattr(value, "assign"):
+            return source
+        if id(value) not in self._known:
+            known = self._known[id(value)] = Updated(path_of(source), value)
+            known.recorded = True
+        return value
 
     def _begin_step(self, target: Any, sources: List[Any], result: Any) -> None:
         self._end_step()
@@ -127,7 +143,8 @@ class Updates:
         def assign(variable: Any, *arguments: Any, **named: Any) -> Any:
             eager = context.executing_eagerly()
             # Most assignments are of neither kind: the callers are asked last
-            may_count = (self._sources if eager else self._of_graph) and not self._ignores()
+            sources = self._sources or self._in_graphs if eager else self._of_graph
+            may_count = sources and not self._ignores()
             if may_count and not _is_of_keras():
                 self._note(variable, eager)
             return original(variable, *arguments, **named)
@@ -138,9 +155,11 @@ class Updates:
         """Note that a variable is going to be updated, now or whenever this graph runs."""
         if eager and id(variable) in self._sources:
             self._weights[id(variable)] = self._weight(variable)
-        elif eager:
-            self._others[id(variable)] = self._named(variable)
-        elif any(id(variable) in self._of_graph.get(graph, ()) for graph in around()):
+        elif eager and id(variable) in self._in_graphs:
+            if id(variable) in self._weights:
+                self._end_step()
+            self._weights[id(variable)] = self._weight(variable)
+        elif not eager and any(id(variable) in self._of_graph.get(graph, ()) for graph in around()):
             self._functions.met(self, [self._weight(variable)], [])
 
     def _weight(self, variable: Any) -> Updated:
@@ -168,10 +187,9 @@ class Updates:
         """Record the step of eager code that has ended, if there is one."""
         if not self._weights:
             return
-        weights, others = list(self._weights.values()), list(self._others.values())
-        taken = list(self._gradients)
-        for each in (self._weights, self._others, self._sources):
-            each.clear()
+        weights, taken = list(self._weights.values()), list(self._gradients)
+        self._weights.clear()
+        self._sources.clear()
         self._gradients.clear()
         recorder = self._recorder
         if not recorder.counting:
@@ -181,7 +199,7 @@ class Updates:
                 "operations of a step without an optimizer are observed in a tf.function only",
                 "loop",
             )
-        self._hooks.step(_rows(taken), weights, [State(others, weights)])
+        self._hooks.step(_rows(taken), weights, [State([], weights)])
 
 
 def _rows(taken: List[Tuple[Any, Any]]) -> List[Tuple[str, str, Any]]:
@@ -198,11 +216,14 @@ def _rows(taken: List[Tuple[Any, Any]]) -> List[Tuple[str, str, Any]]:
 
 
 def _is_of_keras() -> bool:
-    """Whether Keras assigns: the innermost caller that is neither TensorFlow's nor detaudit's."""
+    """Whether Keras assigns: the innermost caller that is neither TensorFlow's nor detaudit's, nor
+    a variable's own method.
+    """
     frame: Any = sys._getframe(2)
     while frame is not None:
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
-        if package not in ("tensorflow", "detaudit_probes"):
+        module = str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
+        if package not in ("tensorflow", "detaudit_probes") and not module.startswith(OF_BACKENDS):
             return package in OF_KERAS
         frame = frame.f_back
     return False
