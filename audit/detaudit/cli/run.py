@@ -292,7 +292,7 @@ def run_command(
         screen = replace(screen, quiet=True)
     code = hand_over(document, files, screen, printed)
     if fix and diff and found is not None:
-        print(f"{capitalized(audit.notes[-1])}.", file=sys.stderr)
+        print(f"{Mask()(capitalized(audit.notes[-1]))}.", file=sys.stderr)
     if (write_fix is not None or fix or diff) and found is None:
         reason = audit.no_fix_reason or audit.reason
         print(f"There is no fix: {Mask()(reason)}.", file=sys.stderr)

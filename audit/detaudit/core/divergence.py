@@ -272,7 +272,7 @@ def compare_finals(left: Trace, right: Trace, name: str) -> Comparison | None:
     """Compare the digests of the final values of two trainings, which are called ``name``; None if
     one has no digest.
     """
-    return _compare_digests("update", name, left.final, right.final)
+    return _compare_digests(name, left.final, right.final)
 
 
 def compare_fits(left: Trace, right: Trace, name: str) -> Comparison | None:
@@ -281,15 +281,13 @@ def compare_fits(left: Trace, right: Trace, name: str) -> Comparison | None:
     """
     if (left.fitted is None) != (right.fitted is None):
         return Divergence("update", None, name, "missing")
-    return _compare_digests("update", name, left.fitted, right.fitted)
+    return _compare_digests(name, left.fitted, right.fitted)
 
 
-def _compare_digests(
-    stage: str, name: str, left: str | None, right: str | None
-) -> Comparison | None:
+def _compare_digests(name: str, left: str | None, right: str | None) -> Comparison | None:
     if left is None or right is None:
         return None
-    return Match(1) if left == right else Divergence(stage, None, name, "bits")
+    return Match(1) if left == right else Divergence("update", None, name, "bits")
 
 
 def _step(table: Table, row: int) -> int | None:

@@ -9,13 +9,13 @@ is left out.
 """
 
 import functools
-import hashlib
 import re
 import sys
-import threading
 import types
 import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+from detaudit_probes.recording import fingerprint
 
 #: Methods that fit an estimator. Those that also predict or transform call ``fit``, or do the same
 #: at once.
@@ -77,14 +77,6 @@ class _Hooks:
         self._numbered = 0  # boosters so far
         self._whole: Dict[int, Values] = {}  # what each has learned, by its number
 
-    def _observes(self) -> bool:
-        """Whether to observe what this thread fits now: in another thread, its place among the
-        other fits would vary.
-        """
-        recorder = self.recorder
-        in_main = threading.current_thread() is threading.main_thread()
-        return in_main and not (recorder.left or recorder.paused)
-
     # Estimators ---------------------------------------------------------------------------------
 
     def follow_estimators(self) -> None:
@@ -113,7 +105,7 @@ class _Hooks:
 
     def fit(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
         """Call a method that fits, and observe it if it is the outermost one."""
-        if self._inside or not self._observes() or not arguments:
+        if self._inside or not self.recorder.follows_here or not arguments:
             return original(*arguments, **named)
         estimator, data = arguments[0], []  # type: Any, Values
         if self.recorder.recording:
@@ -154,7 +146,7 @@ class _Hooks:
 
     def _wrap_round(self, read: Any, original: Any) -> Any:
         def update(booster: Any, *arguments: Any, **named: Any) -> Any:
-            if self._in_round or not self._observes():  # one method may call the other
+            if self._in_round or not self.recorder.follows_here:  # one method may call the other
                 return original(booster, *arguments, **named)
             self._in_round = True
             try:
@@ -268,8 +260,7 @@ def _arrays(name: str, value: Any) -> Optional[Values]:
     if isinstance(value, numpy.ndarray):
         return [(name, value)] if _is_numeric(value) else None
     if hasattr(value, "tocoo"):
-        made = value.tocoo()
-        return [("%s.%s" % (name, part), getattr(made, part)) for part in ("row", "col", "data")]
+        return [(name + part, one) for part, one in _of_sparse(value)]
     if hasattr(value, "iloc") and hasattr(value, "columns"):
         columns = [value.iloc[:, place] for place in range(len(value.columns))]
         if not all(map(_is_numeric, columns)):
@@ -286,6 +277,11 @@ def _arrays(name: str, value: Any) -> Optional[Values]:
     return None
 
 
+def _of_sparse(matrix: Any) -> Values:
+    entries = matrix.tocoo()
+    return [(".%s" % part, getattr(entries, part)) for part in ("row", "col", "data")]
+
+
 def _is_numeric(column: Any) -> bool:
     import numpy
 
@@ -293,16 +289,6 @@ def _is_numeric(column: Any) -> bool:
 
 
 # What was learned ---------------------------------------------------------------------------------
-
-
-def _digest(values: Values) -> str:
-    from detaudit_probes.recording import fingerprint
-
-    state = hashlib.sha256()
-    for name, value in values:
-        header, data = fingerprint.canonical(value)
-        state.update(name.encode("utf-8", "surrogatepass") + header + data)
-    return state.hexdigest()
 
 
 class Reader:
@@ -321,7 +307,8 @@ class Reader:
         found = list(self.leaves("", self._estimator, False, 0))
         if len(found) <= MOST_LEAVES:
             return found
-        return found[:MOST_LEAVES] + [("the rest", _digest(found[MOST_LEAVES:]))]
+        rest = [fingerprint.canonical(one) for named in found[MOST_LEAVES:] for one in named]
+        return found[:MOST_LEAVES] + [("the rest", fingerprint.sha256(rest))]
 
     def leaves(self, name: str, value: Any, arrays: bool, deep: int) -> Iterator[Tuple[str, Any]]:
         """Yield the numbers, strings and arrays in ``value``, or only the ``arrays``, each with its
@@ -370,11 +357,9 @@ def _parts(value: Any) -> Values:
     if isinstance(value, (set, frozenset)):
         return [(".elements", "\n".join(sorted(map(str, value))))]
     if hasattr(value, "tocoo"):
-        made = value.tocoo()
-        return [(".%s" % part, getattr(made, part)) for part in ("row", "col", "data")]
-    for names in (OF_TREES, OF_HISTOGRAMS[:1]):
-        if all(hasattr(value, one) for one in names):
-            names = OF_TREES if names is OF_TREES else OF_HISTOGRAMS
+        return _of_sparse(value)
+    for names, needed in ((OF_TREES, OF_TREES), (OF_HISTOGRAMS, OF_HISTOGRAMS[:1])):
+        if all(hasattr(value, one) for one in needed):
             return [(".%s" % one, getattr(value, one)) for one in names if hasattr(value, one)]
     # A part of an estimator of scikit-learn's that is none itself
     whole = type(value).__module__.startswith("sklearn.") and not hasattr(value, "get_params")

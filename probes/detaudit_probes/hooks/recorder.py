@@ -126,6 +126,14 @@ class Recorder:
         return self.recorded and not self.left and not self.paused
 
     @property
+    def follows_here(self) -> bool:
+        """Whether to follow what this thread trains or fits: in another thread, its place among
+        the others would vary.
+        """
+        in_main = threading.current_thread() is threading.main_thread()
+        return in_main and not self.left and not self.paused
+
+    @property
     def counting(self) -> bool:
         """Whether steps are observed: an unrecorded trial counts them if it is to end at one."""
         stops = (

@@ -30,22 +30,24 @@ def canonical_view(value: Any) -> Tuple[bytes, Any]:
     shape = ",".join(str(size) for size in array.shape)
     if array.dtype.kind in "OUS":
         return ("object|" + shape).encode("ascii"), _objects(array)
-    if array.dtype in (numpy.longdouble, numpy.clongdouble) and array.dtype.itemsize > 8 * (
-        1 + (array.dtype.kind == "c")
-    ):
-        # Two doubles have its bits, but not the bytes between two numbers, which nobody has written
-        name, high = (
-            array.dtype.name,
-            array.astype("complex128" if array.dtype.kind == "c" else "float64"),
-        )
-        low = (array - high).astype(high.dtype)
-        both = numpy.ascontiguousarray(numpy.stack([high, low], axis=-1)).reshape(-1).view("uint8")
-        return ("%s|%s" % (name, shape)).encode("ascii"), both.data
+    if array.dtype.char in "gG" and numpy.finfo(array.dtype).nmant == OF_X87:
+        return ("%s|%s" % (array.dtype.name, shape)).encode("ascii"), _without_padding(array)
     if array.dtype.byteorder == ">" or (array.dtype.byteorder == "=" and not numpy.little_endian):
         array = array.astype(array.dtype.newbyteorder("<"))
     # As bytes, because Python's buffers do not support some dtypes (bfloat16).
     elements = numpy.ascontiguousarray(array).reshape(-1).view("uint8")
     return ("%s|%s" % (array.dtype.name, shape)).encode("ascii"), elements.data
+
+
+def _without_padding(array: Any) -> Any:
+    """Return long doubles of an x87 as two doubles each, which hold their 64 bits: its own form has
+    bytes between two numbers that nobody has written.
+    """
+    import numpy
+
+    high = array.astype("complex128" if array.dtype.kind == "c" else "float64")
+    low = (array - high).astype(high.dtype)
+    return numpy.stack([high, low], axis=-1).reshape(-1).view("uint8").data
 
 
 def _objects(array: Any) -> bytes:
@@ -73,6 +75,8 @@ def _blake2b_64(header: bytes, data: Any) -> int:
 
 _DIGESTS: Dict[str, Callable[[bytes, Any], int]] = {"xxh3_64": _xxh3_64, "blake2b_64": _blake2b_64}
 
+#: The bits of a long double's mantissa on an x87, without the first.
+OF_X87 = 63
 #: Bytes. Longer elements are digested in blocks, so that threads can share one tensor.
 BLOCK = 1 << 20
 

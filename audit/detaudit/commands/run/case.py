@@ -47,7 +47,7 @@ class Case:
     known_so_far: Callable[[RunAudit], None] = lambda audit: None
     depth: str = "op"
     cost: bool | None = None
-    backend: str = "tensorflow"
+    backend: str = ""
     search: bool = True
     most: int = MOST
     runs: Callable[[], int] = lambda: 0

@@ -292,7 +292,6 @@ class _Run:
             known_so_far=self.so_far.append,
             depth=self.options.depth,
             cost=self.options.cost,
-            backend=self.backend,
             runs=lambda: len(self.runner.finished),
             jobs=lambda: self.runner.limits.jobs,
             forks=self.forks,

@@ -8,7 +8,6 @@ outermost call returns. What else a script assigns is not recorded: it may be a 
 """
 
 import sys
-import threading
 import weakref
 from collections import deque
 from typing import Any, Deque, Dict, List, Tuple
@@ -40,13 +39,10 @@ MOST_GRADIENTS = 4  # calls of ``gradient`` that one step may use
 
 
 class Updated:
-    """A variable that a script updates, with a name that no other has; and whether its first value
-    was ``recorded``.
-    """
+    """A variable that a script updates, with a name that no other has."""
 
     def __init__(self, path: str, variable: Any) -> None:
         self.path, self._value, self.shape = path, variable, variable.shape
-        self.recorded = False
 
 
 class Updates:
@@ -80,7 +76,7 @@ class Updates:
         self._hooks.session.wrap(GradientTape, "gradient", self._wrap_gradient)
         # TensorFlow copies some methods into the class of a variable that exists at once
         for kind in ("BaseResourceVariable", "ResourceVariable"):
-            owner = getattr(resource_variable_ops, kind, None)
+            owner = getattr(resource_variable_ops, kind)
             for name in ASSIGNING:
                 if name in vars(owner):
                     self._hooks.session.wrap(owner, name, self._wrap_assign)
@@ -93,17 +89,15 @@ class Updates:
         for graph in around():
             self._of_graph.pop(graph, None)
 
-    def _ignores(self) -> bool:
-        recorder = self._recorder
-        in_main = threading.current_thread() is threading.main_thread()
-        return bool(not in_main or recorder.left or recorder.paused or recorder.inside_fit)
+    def _follows(self) -> bool:
+        return bool(self._recorder.follows_here and not self._recorder.inside_fit)
 
     def _wrap_gradient(self, original: Any) -> Any:
         from tensorflow.python.eager import context
 
         def gradient(tape: Any, target: Any, sources: Any, *arguments: Any, **named: Any) -> Any:
             result = original(tape, target, sources, *arguments, **named)
-            if not self._ignores():
+            if self._follows():
                 import tensorflow as tf
 
                 updatable = [self._unwrapped(one) for one in tf.nest.flatten(sources)]
@@ -126,8 +120,7 @@ class Updates:
         if value is None or not hasattr(value, "assign"):
             return source
         if id(value) not in self._known:
-            known = self._known[id(value)] = Updated(path_of(source), value)
-            known.recorded = True
+            self._known[id(value)] = Updated(path_of(source), value)
         return value
 
     def _begin_step(self, target: Any, sources: List[Any], result: Any) -> None:
@@ -144,7 +137,7 @@ class Updates:
             eager = context.executing_eagerly()
             # Most assignments are of neither kind: the callers are asked last
             sources = self._sources or self._in_graphs if eager else self._of_graph
-            may_count = sources and not self._ignores()
+            may_count = sources and self._follows()
             if may_count and not _is_of_keras():
                 self._note(variable, eager)
             return original(variable, *arguments, **named)
@@ -166,22 +159,16 @@ class Updates:
         """Return a variable that is trained with its name; record its value if it is new."""
         from tensorflow.python.framework import ops
 
-        weight = self._named(variable)
-        if not weight.recorded:
-            weight.recorded = True
+        weight = self._known.get(id(variable))
+        if weight is None:
+            name = variable.name.partition(":")[0]
+            number = self._taken[name] = self._taken.get(name, 0) + 1
+            weight = Updated(name if number == 1 else "%s (%d)" % (name, number), variable)
+            self._known[id(variable)] = weight
             with ops.init_scope():
                 readable = bool(variable.is_initialized())
                 self._recorder.made("init", weight.path, weight, self._hooks, readable)
         return weight
-
-    def _named(self, variable: Any) -> Updated:
-        known = self._known.get(id(variable))
-        if known is None:
-            name = variable.name.partition(":")[0]
-            number = self._taken[name] = self._taken.get(name, 0) + 1
-            known = Updated(name if number == 1 else "%s (%d)" % (name, number), variable)
-            self._known[id(variable)] = known
-        return known
 
     def _end_step(self) -> None:
         """Record the step of eager code that has ended, if there is one."""
