@@ -131,6 +131,7 @@ NOT_KNOWN = 0  # in that file, the fingerprint of a value that cannot be read
 OUTSIDE = "outside"  # the folder in the names of files that are saved elsewhere
 DATA_OF = "data of "  # before the phase of a fit, the phase of its data
 FITTED = "fitted"  # the digest's name: what was fitted without training steps
+LEARNED = "learned"  # the format of numbers that were learned, among the files of a program
 SAVED = "saved "  # prefix of a digest's name: the arrays that the script has saved in a file
 # Prefix of observations beside the training, which are not judged; the kind follows
 BESIDE = "beside "
@@ -361,6 +362,32 @@ class StepReplayed(NamedTuple):
     seconds: Optional[float] = None  # the duration of all replays
 
 
+# Kinds of leaves
+ARRAY, NUMBER, TEXT, BYTES = "array", "number", "text", "bytes"
+
+
+class Leaf(NamedTuple):
+    """One value in a file of a program: its ``place`` there, its ``kind``, and the ``text`` that is
+    compared. That of a ``number`` or a ``text`` is as it is written, that of an ``array`` or of
+    ``bytes`` a digest.
+    """
+
+    place: str
+    kind: str
+    text: str
+
+
+class Content(NamedTuple):
+    """What is in a file: its ``name`` below the program's folder, and its ``format``. ``unread`` is
+    the reason why it could only be compared by its bytes.
+    """
+
+    name: str
+    format: str
+    leaves: Tuple[Leaf, ...]
+    unread: str = ""
+
+
 class Measures(NamedTuple):
     """What a trial reports beside its observations; not compared. None: not reported."""
 
@@ -370,6 +397,9 @@ class Measures(NamedTuple):
     max_rss: int = 0  # peak memory in bytes
     moved: Optional[bool] = None  # whether a weight has changed
     fits: int = 0  # of models that are fitted without training steps
+    # Numbers that these have learned, a "file" for each fit: compared as a program's files are,
+    # because one may be a time
+    learned: Tuple[Content, ...] = ()
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
     not_recorded: Optional[str] = None  # why the training is not recorded
     stopped: Optional[int] = None  # steps after which the program was ended, as requested
@@ -422,32 +452,6 @@ class CallSites(NamedTuple):
 
     draws: Tuple[Draw, ...]
     seeds: Tuple[Seeding, ...]
-
-
-# Kinds of leaves
-ARRAY, NUMBER, TEXT, BYTES = "array", "number", "text", "bytes"
-
-
-class Leaf(NamedTuple):
-    """One value in a file of a program: its ``place`` there, its ``kind``, and the ``text`` that is
-    compared. That of a ``number`` or a ``text`` is as it is written, that of an ``array`` or of
-    ``bytes`` a digest.
-    """
-
-    place: str
-    kind: str
-    text: str
-
-
-class Content(NamedTuple):
-    """What is in a file: its ``name`` below the program's folder, and its ``format``. ``unread`` is
-    the reason why it could only be compared by its bytes.
-    """
-
-    name: str
-    format: str
-    leaves: Tuple[Leaf, ...]
-    unread: str = ""
 
 
 class Contents(NamedTuple):

@@ -180,7 +180,8 @@ class Own(ClassifierMixin, BaseEstimator):
         raise NotImplementedError
 
     def fit(self, x, y):
-        self.elapsed_, self.scores_ = time.time(), cross_validate(LogisticRegression(), x, y, cv=2)
+        self.scores_ = cross_validate(LogisticRegression(), x, y, cv=2)
+        self.cut_, self.levels_ = 0.25 + noise * (FAULT == "number"), {"low": 1, "high": 2.5}
         self.sums_ = np.cumsum(x, axis=0, dtype=np.longdouble)
         if FAULT == "own":
             self.w_ = np.full(3, noise)
@@ -202,7 +203,25 @@ def test_times_and_memory_that_nobody_has_written_are_not_learned(run):
     assert "cv_results_.param_C.mask" in names and "sums_" in names
     assert not [name for name in names if "elapsed" in name or "_time" in name]
     found = compare_trainings(*(one.trace for one in run(EQUAL, "own")))
-    assert isinstance(found, Divergence) and found.name == "Own.fit 1: w_"
+    assert isinstance(found, Divergence) and found.name == "Own.fit 1, w_[0]"
+
+
+def test_single_numbers_are_compared_as_those_of_saved_files_are(run):
+    (recorded,) = run(EQUAL, number=1)
+    learned = {
+        (one.name, leaf.place): leaf.text
+        for one in recorded.trace.measures.learned
+        for leaf in one.leaves
+    }
+    assert learned["Own.fit 1", "cut_"] == "0.25" and learned["Own.fit 1", "levels_.values[1]"]
+    assert learned["GridSearchCV.fit 1", "cv_results_.mean_test_score[0]"]
+    assert not [place for _, place in learned if "rank_" in place or "_time" in place]
+    for record in (True, False):
+        runs = run(EQUAL, "number", record=record)
+        left, right = (one.trace for one in runs)
+        found = (compare_trainings if record else compare_last)(left, right)
+        assert isinstance(found, Divergence) and found.name == "Own.fit 1, cut_"
+        assert not record or "the data of this fit was equal" in origin(runs)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,13 @@ def test_a_rounded_duration_is_one_and_a_count_is_none():
     assert not as_duration("0.0", "20.0", "accuracy")
 
 
+def test_a_spread_of_durations_is_rounding_if_each_takes_as_many_ticks():
+    name = "results.csv, row 1, std_fit_time"
+    assert as_duration("2.247831920581015e-07", "0.0", name)
+    assert not as_duration("0.0134", "0.0", "row 1, std_loss")
+    assert not as_duration("0.5", "0.1", name)
+
+
 def test_of_a_word_that_contains_a_time_the_rest_counts():
     before, after = (clock(at, "model_0.91_%Y%m%d-%H%M%S.pt") for at in (BEGAN, BEGAN + LATER))
     pattern = as_stamp(before, after).pattern

@@ -84,6 +84,61 @@ def test_a_rounded_duration_that_only_another_clock_shows_is_no_dependence(tmp_p
     }
 
 
+#: What it fits is equal; it measures, caches and saves durations too.
+MEASURES = """
+import csv, time
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+@joblib.Memory("cache", verbose=0).cache
+def features():
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    return x, (x[:, 0] > 0).astype(int)
+
+def latency(estimator, x, y):
+    began = time.perf_counter()
+    estimator.predict(x)
+    return began - time.perf_counter()
+
+class Threshold(ClassifierMixin, BaseEstimator):
+    def fit(self, x, y):
+        began = time.time()
+        self.classes_, self.cut_ = np.unique(y), float(np.median(x[:, 0])) + CUT
+        self.elapsed_, self.laps_ = time.time() - began, np.full(3, time.time() - began)
+        return self
+
+    def predict(self, x):
+        return (x[:, 0] > self.cut_).astype(int)
+
+x, y = features()
+scoring = {"accuracy": "accuracy", "latency": latency}
+grid = {"C": [0.1, 1, 10]}
+search = GridSearchCV(LogisticRegression(), grid, cv=3, scoring=scoring, refit="accuracy").fit(x, y)
+with open("search.csv", "w", newline="") as file:
+    table = csv.writer(file)
+    table.writerow(search.cv_results_)
+    table.writerows(zip(*search.cv_results_.values()))
+Threshold().fit(x, y)
+"""
+
+
+def test_durations_that_an_estimator_keeps_are_no_results(tmp_path):
+    report = audited(tmp_path, MEASURES.replace("CUT", "0"), "--no-search")
+    assert (report["reproducible"], report["judged_by"]) == (True, "fits"), report["reason"]
+    times = {one["name"] for one in report["outputs"] if one["kind"] == "time"}
+    assert any("latency" in name for name in times)
+
+
+def test_a_number_that_an_estimator_learns_is_a_result(tmp_path):
+    text = MEASURES.replace("CUT", "1e-3 * np.random.rand()")
+    report = audited(tmp_path, text, "--no-search")
+    found = report["first_divergence"]
+    assert (found["stage"], found["name"]) == ("output", "Threshold.fit 1, cut_"), report["reason"]
+
+
 @slow
 @pytest.mark.parametrize(
     ("seed", "source"),

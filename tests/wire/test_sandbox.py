@@ -191,6 +191,25 @@ def test_a_run_can_begin_from_what_one_that_did_not_find_some_files_has_left(aud
     assert state_of(folder) == before and not list(tmp_path.glob("ours/**/best.json"))
 
 
+def test_what_a_second_run_has_not_touched_is_compared_as_the_first_run_has_left_it(audited):
+    audit = audited("""
+        import os
+        again = os.path.exists("cache/key")
+        os.makedirs("cache", exist_ok=True)
+        for name in () if again else ("cache/key", "cache/value", "log.txt"):
+            with open(name, "w") as file:
+                file.write("1")
+        if again:
+            os.remove("log.txt")
+            open("cache/value", "w").write("2")
+    """)
+    first, left = audit.finished(), audit.finished(left=True)
+    assert program.written_by(left) == ("cache/value", "log.txt")
+    read = [{one.name: one.leaves for one in run.trace.contents.files} for run in (first, left)]
+    assert set(read[0]) - set(read[1]) == {"log.txt"} and not set(read[1]) - set(read[0])
+    assert {name for name, leaves in read[1].items() if leaves != read[0][name]} == {"cache/value"}
+
+
 def test_a_run_never_begins_from_the_folder_as_it_was_in_place_of_what_another_has_left(audited):
     audit = audited("print('fine')")
     assert audit.run() == "fine\n"

@@ -28,7 +28,9 @@ _UNIT = (
 )
 _DURATION = re.compile(rf"(?:{_NUMBER.pattern}){_UNIT}", re.IGNORECASE)
 _ONLY_UNIT = re.compile(_UNIT, re.IGNORECASE)
-NAME_OF_TIME = re.compile(r"time|second|elapsed|duration|(?<![a-z])sec|_s(?![a-z])", re.IGNORECASE)
+NAME_OF_TIME = re.compile(
+    r"time|second|latency|elapsed|duration|(?<![a-z])sec|_s(?![a-z])", re.IGNORECASE
+)
 #: What does not count in a value that contains a stamp, a duration, an id; in a path, all of it.
 IN_STAMP = re.compile(
     rf"{_STAMP.pattern}|{_CLOCK.pattern}|{_DATE.pattern}|\d{{9,}}(?:\.\d+)?|{DATE_WORDS.pattern}",
@@ -127,7 +129,9 @@ def as_duration(before: str, after: str, following: str = "") -> Ignored | None:
         map(_last, _NUMBER.findall(before)), map(_last, _NUMBER.findall(after)), strict=False
     )
     grown = bool(numbers) and all(
-        a == b or _grows(a, b, last, unit) or (unit and _grows(b, a, other, unit))
+        a == b
+        or _grows(a, b, last, unit)
+        or (unit and (_grows(b, a, other, unit) or _vanishes(b, last)))
         for (a, b), (last, other) in zip(numbers, lasts, strict=False)
     )
     return Ignored(_NUMBER) if grown else None
@@ -140,6 +144,11 @@ def _grows(short: float, long: float, last: float, unit: bool) -> bool:
     if not short and long < SHORTEST:
         return False  # no whole tick
     return abs(long - SLOWER * short) <= SLOWER * last / 2 + 1e-3 * long
+
+
+def _vanishes(long: float, last: float) -> bool:
+    """Whether it is the spread of durations, which takes no whole ticks: that was rounding."""
+    return not long and last < 1
 
 
 def _last(number: str) -> float:

@@ -222,10 +222,13 @@ class Trace:
 
     @property
     def contents(self) -> protocol.Contents | None:
-        """What the program has printed and saved; None if that was not read. Raises ProtocolError
-        if the guest has sent something invalid.
+        """What the program has printed and saved, after the numbers that it has learned without
+        training steps; None if that was not read. Raises ProtocolError if the guest has sent
+        something invalid.
         """
-        return _contents(self.folder)
+        read = _contents(self.folder)
+        learned = self.measures.learned
+        return protocol.Contents((*learned, *read.files)) if read and learned else read
 
     @property
     def unread(self) -> bool:

@@ -3,9 +3,10 @@
 every round.
 
 What was learned is compared, but these are no training steps: such a program often shows its result
-only in what it prints, so that is compared as well. The data of a fit decides nothing: it shows
-where a difference comes from. Nothing is added to what is computed, and a value that cannot be read
-is left out.
+only in what it prints, so that is compared as well. Arrays are observations in the order of the
+fits. A single number may be a time, which only an experiment shows, so it is compared as a number
+in a saved file is. The data of a fit decides nothing: it shows where a difference comes from.
+Nothing is added to what is computed, and a value that cannot be read is left out.
 """
 
 import functools
@@ -15,6 +16,8 @@ import types
 import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from detaudit_probes.contents import leaves
+from detaudit_probes.protocol import Leaf
 from detaudit_probes.recording import fingerprint
 
 #: Methods that fit an estimator. Those that also predict or transform call ``fit``, or do the same
@@ -37,9 +40,11 @@ OF_HISTOGRAMS = ("nodes", "binned_left_cat_bitsets", "raw_left_cat_bitsets")
 #: the data that a nearest-neighbour model keeps, a support vector machine's probabilities, and the
 #: parts of a pipeline.
 OTHER_NAMES = ("_predictors", "_fit_X", "_y", "_probA", "_probB", "steps", "transformer_list")
-#: The attributes, and the keys of ``cv_results_``, that hold seconds.
-SECONDS = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean_|std_)?(?:fit|score)_time)")
+#: The attributes, and the keys of ``cv_results_``, that hold seconds, or that follow from scores.
+NO_RESULT = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean_|std_)?(?:fit|score)_time|rank_test_\w+)")
 MOST_LEAVES = 2000  # values of one estimator with a name each; the others are digested together
+NUMBERS = "bhilqfd"  # NumPy's letters for the types of arrays that may hold times
+MOST_NUMBERS = 10000  # single numbers of a run; the others are not read
 MOST_BYTES = 1 << 30  # of the data of a fit; more is not read
 DEEPEST = 12
 
@@ -76,6 +81,7 @@ class _Hooks:
         self._boosters: Dict[int, _Booster] = {}  # by id, as long as they exist
         self._numbered = 0  # boosters so far
         self._whole: Dict[int, Values] = {}  # what each has learned, by its number
+        self._room = MOST_NUMBERS
 
     # Estimators ---------------------------------------------------------------------------------
 
@@ -121,10 +127,12 @@ class _Hooks:
         number = self._calls[phase] = self._calls.get(phase, 0) + 1
         reader = Reader(estimator, before)
         learned = self._taken(reader.learned)
+        numbers = reader.numbers[: self._room]
+        self._room -= len(numbers)
         # What only transforms is no model: a script that fits nothing else is not judged by it.
         # Asked of the class: a property of the script's own may raise.
-        is_model = hasattr(type(estimator), "predict") and not reader.skipped
-        self.recorder.fitted(phase, number, data, learned, is_model)
+        is_model = hasattr(type(estimator), "predict")
+        self.recorder.fitted(phase, number, data, learned, numbers, is_model)
         return result
 
     def _taken(self, values: Callable[[], Values]) -> Values:
@@ -192,7 +200,7 @@ class _Hooks:
             if booster is not None:
                 self._end_booster(one, booster)
         for number, trees in sorted(self._whole.items()):
-            self.recorder.fitted("booster", number, [], trees, True)
+            self.recorder.fitted("booster", number, [], trees, [], True)
 
 
 def _wrapped(name: str, original: Any) -> Any:
@@ -293,49 +301,66 @@ def _is_numeric(column: Any) -> bool:
 
 class Reader:
     """Reads what an ``estimator`` has learned: its attributes that end in an underscore, as
-    scikit-learn names them, and those of the estimators inside; of somebody else's only arrays,
-    because their numbers may be durations. ``skipped`` says whether there are such numbers.
+    scikit-learn names them, and those of the estimators inside.
 
-    Numbers that it had ``before``, such as a duration that the script keeps there, are not learned.
+    Single ``numbers`` are kept apart, and so are small arrays in a dictionary, such as the scores
+    of a search, and small arrays and texts of somebody else's estimator: they may be times. What it
+    had ``before``, such as a duration that the script keeps there, is not learned.
     """
 
     def __init__(self, estimator: Any, before: Dict[str, Any]) -> None:
-        self._estimator, self._before, self.skipped = estimator, before, False
+        self._estimator, self._before = estimator, before
+        self.numbers: List[Leaf] = []
         self._seen: Dict[int, Any] = {}  # kept alive, so that no id is used twice
 
     def learned(self) -> Values:
-        found = list(self.leaves("", self._estimator, False, 0))
+        """Return the values that cannot be times, each with its name; read the ``numbers`` too."""
+        found = list(self._values("", self._estimator, False, 0))
         if len(found) <= MOST_LEAVES:
             return found
         rest = [fingerprint.canonical(one) for named in found[MOST_LEAVES:] for one in named]
         return found[:MOST_LEAVES] + [("the rest", fingerprint.sha256(rest))]
 
-    def leaves(self, name: str, value: Any, arrays: bool, deep: int) -> Iterator[Tuple[str, Any]]:
-        """Yield the numbers, strings and arrays in ``value``, or only the ``arrays``, each with its
-        name.
+    def _values(self, name: str, value: Any, loose: bool, deep: int) -> Iterator[Tuple[str, Any]]:
+        """Yield the values in ``value``, each with its name. If ``loose``, its arrays and texts may
+        be times.
         """
         import numpy
 
-        if SECONDS.fullmatch(name):
+        if NO_RESULT.fullmatch(name):
             return
         if isinstance(value, (bool, int, float, complex, str, numpy.generic)):
-            self.skipped = self.skipped or arrays
-            if not (arrays or (name in self._before and self._before[name] is value)):
-                yield name, value
+            if not (name in self._before and self._before[name] is value):
+                yield from self._single(name, value, loose)
         elif isinstance(value, numpy.ma.MaskedArray):
             # Under the mask there may be memory that nobody has written
             yield name + ".mask", numpy.ma.getmaskarray(value)
-            yield from self.leaves(name, value.compressed(), arrays, deep + 1)
+            yield from self._values(name, value.compressed(), loose, deep + 1)
         elif isinstance(value, numpy.ndarray) and value.dtype.names:
             # Field by field: between two fields there may be memory that nobody has written
             yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
         elif isinstance(value, numpy.ndarray) and value.dtype.kind != "O":
-            yield name, value
+            if loose and value.size <= leaves.FEW and value.dtype.char in NUMBERS:
+                for place, one in enumerate(value.ravel().tolist()):
+                    self.numbers.append(leaves.number("%s[%d]" % (name, place), repr(one)))
+            else:
+                yield name, value
         elif deep < DEEPEST and id(value) not in self._seen:
             self._seen[id(value)] = value
-            only = arrays or _is_foreign(value)
+            loose = loose or isinstance(value, dict) or _is_foreign(value)
             for part, one in _parts(value):
-                yield from self.leaves((name + part).lstrip("."), one, only, deep + 1)
+                yield from self._values((name + part).lstrip("."), one, loose, deep + 1)
+
+    def _single(self, name: str, value: Any, loose: bool) -> Iterator[Tuple[str, Any]]:
+        import numpy
+
+        plain = value.item() if isinstance(value, numpy.generic) else value
+        if isinstance(plain, (int, float)) and not isinstance(plain, bool):
+            self.numbers.append(leaves.number(name, repr(plain)))
+        elif isinstance(value, str) and loose:
+            self.numbers.append(leaves.text(name, value))
+        else:
+            yield name, value
 
 
 def _is_foreign(value: Any) -> bool:
@@ -355,7 +380,7 @@ def _parts(value: Any) -> Values:
     if isinstance(value, (list, tuple)):
         return [("[%d]" % place, one) for place, one in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return [(".elements", "\n".join(sorted(map(str, value))))]
+        return [(".elements", _bytes("\n".join(sorted(map(str, value)))))]
     if hasattr(value, "tocoo"):
         return _of_sparse(value)
     for names, needed in ((OF_TREES, OF_TREES), (OF_HISTOGRAMS, OF_HISTOGRAMS[:1])):
@@ -379,5 +404,13 @@ def _parts_of_dict(value: Dict[Any, Any]) -> Values:
     items = sorted(((str(key), one) for key, one in value.items()), key=lambda item: item[0])
     if all(isinstance(one, (bool, int, float, str, numpy.generic)) for _, one in items):
         values = [one.item() if isinstance(one, numpy.generic) else one for _, one in items]
-        return [(".keys", "\n".join(key for key, _ in items)), (".values", repr(values))]
+        few = len(values) <= leaves.FEW
+        keys = _bytes("\n".join(key for key, _ in items))
+        return [(".keys", keys), (".values", values if few else _bytes(repr(values)))]
     return [(".%s" % key, one) for key, one in items]
+
+
+def _bytes(text: str) -> Any:
+    import numpy
+
+    return numpy.frombuffer(text.encode("utf-8", "surrogatepass"), dtype="u1")

@@ -23,7 +23,16 @@ from detaudit_probes.hooks import streams
 from detaudit_probes.hooks.names import path_of
 from detaudit_probes.hooks.threads import Threads
 from detaudit_probes.ops.frameworks.step import Pinpoint
-from detaudit_probes.protocol import BESIDE, FITTED, SAVED, STOP_FILE, Point
+from detaudit_probes.protocol import (
+    BESIDE,
+    FITTED,
+    LEARNED,
+    SAVED,
+    STOP_FILE,
+    Content,
+    Leaf,
+    Point,
+)
 from detaudit_probes.recording import facts, fingerprint
 from detaudit_probes.recording.on_device import OnCard
 from detaudit_probes.recording.trace import Taken, TraceWriter
@@ -89,7 +98,7 @@ class Recorder:
         self._inputs: Set[int] = set()  # fingerprints of the next step's inputs
         self._beside: Dict[str, Any] = {}
         self._states: Dict[str, str] = {}  # the first states of the process's generators
-        self.fits = before.fits
+        self.fits, self._learned = before.fits, list(before.learned)
         # What was fitted without training steps; when a booster is deleted may vary
         self._fits: Dict[Tuple[str, int, str], bytes] = {}
         self._results: Dict[Tuple[str, str], float] = {
@@ -487,12 +496,15 @@ class Recorder:
         number: int,
         data: List[Tuple[str, Taken]],
         learned: List[Tuple[str, Taken]],
+        numbers: List[Leaf],
         is_model: bool,
     ) -> None:
         """Record a fit, the call with this ``number`` of its ``phase``: its data, and what it has
-        learned, which is all that an unrecorded run keeps, as a digest.
+        learned, which is all that an unrecorded run keeps: a digest, and the single ``numbers``.
         """
-        self.fits += bool(learned) and is_model
+        self.fits += bool(learned or numbers) and is_model
+        if numbers:
+            self._learned.append(Content("%s %d" % (phase, number), LEARNED, tuple(numbers)))
         if self.recording:
             self.trace.fit(phase, number, data, learned)
         for name, taken in learned:
@@ -538,6 +550,7 @@ class Recorder:
             steps=self.steps,
             moved=self.moved,
             fits=self.fits,
+            learned=tuple(self._learned),
             max_rss=facts.max_rss(),
             after_import=(before.after_import or 0.0) + ended - self._imported,
             points=before.points + tuple(self.passed),

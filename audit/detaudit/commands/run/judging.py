@@ -49,8 +49,8 @@ def _with_outputs(compared: Comparison | None, left: Trace, right: Trace) -> Com
 
 
 def compare_outputs(left: Trace, right: Trace) -> Comparison | None:
-    """Compare what was saved and, if no training step was observed, what was printed. None if there
-    is nothing of this.
+    """Compare the numbers that were learned without training steps, what was saved and, if no
+    training step was observed, what was printed. None if there is nothing of this.
     """
     if left.unread or right.unread:
         return Incomparable("what the script printed and saved could not be read")

@@ -30,12 +30,17 @@ def origin(done: Sequence[Finished]) -> str:
         return ""
     divergence, left, right = found
     if divergence.stage == "output":
+        for one in left.measures.learned:
+            if divergence.name.startswith(f"{one.name}, "):
+                phase, _, number = one.name.rpartition(" ")
+                return _origin_of_fit(left, right, phase, int(number))
         if left.trained:
             return "every recorded step of the training is equal, but what the script saves differs"
         return "no training step was observed: what the script prints and saves was compared"
     fit = _fit_row(left, divergence)
     if fit is not None:
-        return _origin_of_fit(left, right, *fit)
+        table, row = fit
+        return _origin_of_fit(left, right, table.phase, int(table.step[row]))
     if divergence.stage == "data":
         return "the batches of this step already differed"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
@@ -136,10 +141,9 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
     )
 
 
-def _origin_of_fit(left: Trace, right: Trace, table: Table, row: int) -> str:
+def _origin_of_fit(left: Trace, right: Trace, phase: str, number: int) -> str:
     before = "every fit before it that was observed is equal"
-    phase, number = protocol.DATA_OF + table.phase, int(table.step[row])
-    mine, theirs = _data_of_fit(left, phase, number), _data_of_fit(right, phase, number)
+    mine, theirs = (_data_of_fit(trace, phase, number) for trace in (left, right))
     if not mine or not theirs:
         return before
     if mine != theirs:
@@ -152,7 +156,7 @@ def _data_of_fit(trace: Trace, phase: str, number: int) -> dict[str, int]:
     return {
         name: int(cell)
         for table in trace.tables
-        if table.kind == DATA_OF_FITS and table.phase == phase
+        if table.kind == DATA_OF_FITS and table.phase == protocol.DATA_OF + phase
         for cells in table.cells[table.step == number]
         for (_, name), cell in zip(table.columns, cells, strict=True)
     }

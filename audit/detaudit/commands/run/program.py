@@ -273,6 +273,8 @@ class Sandboxed:
     _known: set[Begun] = field(default_factory=set)  # how the runs began whose state was ever kept
     _there: Begun | None = None  # how the run began whose state is kept now
     _holder: Path | None = None  # the folder of that trial
+    _left: tuple[str, ...] = ()  # what it wrote
+    _continued: set[Path] = field(default_factory=set)  # the trials that started with that
     _written: dict[Path, tuple[str, ...]] = field(default_factory=dict)
 
     def view(self, trial: Path, start: Start, begun: Begun) -> View:
@@ -283,6 +285,8 @@ class Sandboxed:
             raise StateGone(
                 "The files of the earlier run, with which this run should start, are missing."
             )
+        if start.left:
+            self._continued.add(trial)
         return self.sandbox.view(trial, start)
 
     def written(self, trial: Path) -> tuple[str, ...]:
@@ -290,6 +294,17 @@ class Sandboxed:
         if trial not in self._written:
             self._written[trial] = self.sandbox.written(trial)
         return self._written[trial]
+
+    def outputs(self, trial: Path) -> dict[str, Path]:
+        """Return the files that a trial which has ended leaves, by their names: those that it wrote
+        and, if it started with an earlier run's, those of that run that it has not touched.
+        """
+        written = self.written(trial)
+        found = {name: self.sandbox.find(trial, name) for name in written}
+        if trial in self._continued:
+            untouched = set(self._left) - set(written)
+            found.update({name: self.sandbox.find_kept(name) for name in sorted(untouched)})
+        return {name: path for name, path in found.items() if path is not None}
 
     def settle(self, trial: Path, begun: Begun | None) -> None:
         """Finish a trial. If it completed, and started without another run's files, ``begun`` says
@@ -310,7 +325,7 @@ class Sandboxed:
             write_json(self._holder / STATE_FILE, REMOVED)
         self._there = None
         write_json(trial / STATE_FILE, str(self.sandbox.keep_state(trial)))
-        self._there, self._holder = begun, trial
+        self._there, self._holder, self._left = begun, trial, self.written(trial)
         self._known.add(begun)
 
     def take_up(self, saved: Mapping[str, Finished]) -> dict[str, Finished]:
@@ -328,7 +343,8 @@ class Sandboxed:
         self._known, self._there, self._holder = set(holders), _begun(last), last.trace.folder
         state = _state_of(last)
         assert state is not None
-        self.sandbox.begin_from(state, written_by(last))
+        self._left = written_by(last)
+        self.sandbox.begin_from(state, self._left)
         return {
             key: run
             for key, run in saved.items()
@@ -628,10 +644,7 @@ class ProgramHost:
         """Return what a run has printed and saved: the paths of its files, by their names."""
         files = {protocol.PRINTED: folder / protocol.STDOUT_FILE}
         if self.services.sandboxed is not None:
-            sandboxed = self.services.sandboxed
-            names = sandboxed.written(folder)
-            found = {name: sandboxed.sandbox.find(folder, name) for name in names}
-            files.update({name: path for name, path in found.items() if path is not None})
+            files.update(self.services.sandboxed.outputs(folder))
         return files
 
     def _finish(self, folder: Path, ended: Ended) -> Ended:

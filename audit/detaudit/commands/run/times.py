@@ -45,6 +45,7 @@ from detaudit.core.stamps import (
 MOST_REPORTED = 3  # times
 
 _PART = re.compile(r"\d{1,2}|\d{4}")  # the day of a month, a year
+_RANK = re.compile(r"rank", re.IGNORECASE)
 _ADDRESS = re.compile(r" at (0x[0-9a-f]{8,16})>")  # "<object at 0x7f0a5c3b2d10>"
 
 IgnoredPlaces = dict[Place, Ignored]
@@ -202,7 +203,8 @@ def _recognised(read: Contents, unsteady: set[Place]) -> Iterator[tuple[Place, I
     for file in read.files:
         for leaf in file.leaves:
             # The spread of durations, for example, is zero if each takes as many ticks
-            if leaf.kind == NUMBER and NAME_OF_TIME.search(leaf.place) and not float(leaf.text):
+            of_time = leaf.kind == NUMBER and NAME_OF_TIME.search(leaf.place)
+            if of_time and (_RANK.search(leaf.place) or not float(leaf.text)):
                 yield _known_by(Place(file.name, leaf.place), "", Ignored(WHOLE))
             words = contents.words(leaf.text) if leaf.kind == TEXT else []
             addresses = _ADDRESS.findall(leaf.text)

@@ -130,6 +130,9 @@ class Copies:
     def find(self, trial: Path, name: str) -> Path | None:
         return regular([self._copy(trial) / name])
 
+    def find_kept(self, name: str) -> Path | None:
+        return regular([self._kept / name] if self._kept is not None else [])
+
     def places(self) -> tuple[Path, ...]:
         return ()
 

@@ -117,6 +117,9 @@ class InPlace:
     def find(self, trial: Path, name: str) -> Path | None:
         return regular([self.root / name])
 
+    def find_kept(self, name: str) -> Path | None:
+        return regular([self._kept / name] if self._kept is not None else [])
+
     def places(self) -> tuple[Path, ...]:
         return ()
 

@@ -140,14 +140,21 @@ class Overlay:
 
     def find(self, trial: Path, name: str) -> Path | None:
         views = [trial, *([self._below[trial]] if trial in self._below else [])]
-        return regular(path for view in views for path in self._uppers(view, name))
+        return regular(
+            path
+            for view in views
+            for path in self._uppers(self._layers(view), self._points[view], name)
+        )
 
-    def _uppers(self, trial: Path, name: str) -> Iterator[Path]:
+    def find_kept(self, name: str) -> Path | None:
+        return regular(self._uppers(self._kept, self._covered(), name) if self._kept else [])
+
+    def _uppers(self, layers: Path, points: list[str], name: str) -> Iterator[Path]:
         """Return the places of a name in the layers of a view, inner mount points first."""
         path = Path(os.path.normpath(os.path.join(os.path.realpath(self.root), name)))
-        for number, point in reversed([*enumerate(self._points[trial])]):
+        for number, point in reversed([*enumerate(points)]):
             if path.is_relative_to(point):
-                yield self._layers(trial) / str(number) / "upper" / path.relative_to(point)
+                yield layers / str(number) / "upper" / path.relative_to(point)
 
     def places(self) -> tuple[Path, ...]:
         return () if self.store is None else (self.store.path,)

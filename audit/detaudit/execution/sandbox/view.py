@@ -74,6 +74,11 @@ class Sandbox(Protocol):
         has :meth:`written`; None if there is none.
         """
 
+    def find_kept(self, name: str) -> Path | None:
+        """Return where the regular file is in the state that was kept last; None if there is
+        none.
+        """
+
     def places(self) -> tuple[Path, ...]:
         """Return other folders than the trials' own that contain views: a full disk there is
         detaudit's problem, not the program's.

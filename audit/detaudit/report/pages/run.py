@@ -160,9 +160,11 @@ def _differ(report: v1.RunReport) -> str:
         pairs = f"{pairs} ({describe_quantity(report.quantity)})"
     if report.fix is not None and report.fix.verified:
         return f"{pairs}. With the fix they are bitwise identical."
+    reason = report.reason.removeprefix(_RUNS_DIFFER).lstrip(":; ")
     if report.causes:
+        pairs = f"{pairs}: {reason}" if reason else pairs
         return f"{pairs}. The cause is known, but no fix was verified."
-    more = report.reason.removeprefix(_RUNS_DIFFER).lstrip(":; ") or report.no_fix_reason
+    more = reason or report.no_fix_reason
     return f"{pairs}; {more}." if more else f"{pairs}. No cause was found."
 
 
