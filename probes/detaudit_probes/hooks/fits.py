@@ -321,8 +321,10 @@ class Reader:
         rest = [fingerprint.canonical(one) for named in found[MOST_LEAVES:] for one in named]
         return found[:MOST_LEAVES] + [("the rest", fingerprint.sha256(rest))]
 
-    def _values(self, name: str, value: Any, loose: bool, deep: int) -> Iterator[Tuple[str, Any]]:
-        """Yield the values in ``value``, each with its name. If ``loose``, its arrays and texts may
+    def _values(
+        self, name: str, value: Any, measured: bool, deep: int
+    ) -> Iterator[Tuple[str, Any]]:
+        """Yield the values in ``value``, each with its name. If ``measured``, its arrays and texts may
         be times.
         """
         import numpy
@@ -331,33 +333,33 @@ class Reader:
             return
         if isinstance(value, (bool, int, float, complex, str, numpy.generic)):
             if not (name in self._before and self._before[name] is value):
-                yield from self._single(name, value, loose)
+                yield from self._single(name, value, measured)
         elif isinstance(value, numpy.ma.MaskedArray):
             # Under the mask there may be memory that nobody has written
             yield name + ".mask", numpy.ma.getmaskarray(value)
-            yield from self._values(name, value.compressed(), loose, deep + 1)
+            yield from self._values(name, value.compressed(), measured, deep + 1)
         elif isinstance(value, numpy.ndarray) and value.dtype.names:
             # Field by field: between two fields there may be memory that nobody has written
             yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
         elif isinstance(value, numpy.ndarray) and value.dtype.kind != "O":
-            if loose and value.size <= leaves.FEW and value.dtype.char in NUMBERS:
+            if measured and value.size <= leaves.FEW and value.dtype.char in NUMBERS:
                 for place, one in enumerate(value.ravel().tolist()):
                     self.numbers.append(leaves.number("%s[%d]" % (name, place), repr(one)))
             else:
                 yield name, value
         elif deep < DEEPEST and id(value) not in self._seen:
             self._seen[id(value)] = value
-            loose = loose or isinstance(value, dict) or _is_foreign(value)
+            measured = measured or isinstance(value, dict) or _is_foreign(value)
             for part, one in _parts(value):
-                yield from self._values((name + part).lstrip("."), one, loose, deep + 1)
+                yield from self._values((name + part).lstrip("."), one, measured, deep + 1)
 
-    def _single(self, name: str, value: Any, loose: bool) -> Iterator[Tuple[str, Any]]:
+    def _single(self, name: str, value: Any, measured: bool) -> Iterator[Tuple[str, Any]]:
         import numpy
 
         plain = value.item() if isinstance(value, numpy.generic) else value
         if isinstance(plain, (int, float)) and not isinstance(plain, bool):
             self.numbers.append(leaves.number(name, repr(plain)))
-        elif isinstance(value, str) and loose:
+        elif isinstance(value, str) and measured:
             self.numbers.append(leaves.text(name, value))
         else:
             yield name, value
