@@ -324,8 +324,8 @@ class Reader:
     def _values(
         self, name: str, value: Any, measured: bool, deep: int
     ) -> Iterator[Tuple[str, Any]]:
-        """Yield the values in ``value``, each with its name. If ``measured``, its arrays and texts may
-        be times.
+        """Yield the values in ``value``, each with its name. If ``measured``, its arrays and texts
+        may be times.
         """
         import numpy
 
