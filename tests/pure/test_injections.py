@@ -17,6 +17,7 @@ ALL = injections.injections()
 NOTHING_OF_THEIR_OWN = {
     "one-thread": "the count of threads makes two machines differ, not two runs; the race in it is sparse-update's",
     "op-determinism": "it holds sparse-update, tfdata-order and tfdata-random-map",
+    "cudnn-deterministic": "convolutions on a GPU: without one no script uses it",
     "xla-deterministic": "kernels of a GPU under JAX: tests/corpus/card is the script for a machine that has one",
 }
 

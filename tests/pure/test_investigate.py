@@ -42,6 +42,12 @@ def test_runs_that_match_are_reproducible_and_nothing_is_searched(world):
     assert conclude(audit).exit_code == 0
 
 
+def test_a_setting_of_gpus_is_varied_if_a_run_used_it_and_must_then_be_gone(world):
+    audit, _, _ = world(evidence={"tf32": 1})
+    (varied,) = [one for one in audit.variations if one.source == "tf32"]
+    assert (varied.matches, varied.reason) == (None, "the script itself sets it again")
+
+
 def test_that_two_runs_differ_is_told_before_the_cause_is_searched_for(world):
     events = []
     world("python-random", emit=events.append)

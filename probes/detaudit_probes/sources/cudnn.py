@@ -17,7 +17,9 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
-from detaudit_probes.declare import IMPORT, Compare, Link, Needs, Pin, Setting, Source
+import sys
+
+from detaudit_probes.declare import IMPORT, Compare, InScript, Link, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import Settings
 
 ID = "cudnn"
@@ -98,6 +100,7 @@ SOURCE = Source(
         ),
     ),
     advice="Enable op determinism and use the same cuDNN version everywhere.",
+    script=InScript("cudnn-deterministic", rank=174, race=True, sites=False),
 )
 
 
@@ -109,3 +112,12 @@ def count_uses(trial):
         bool(tf.config.get_visible_devices("GPU"))
         and bool(tf.sysconfig.get_build_info().get("cudnn_version"))
     )
+
+
+def touched(session, name):
+    """Like :func:`count_uses`, of a script. Its runtime stays unstarted if the script has not
+    started it.
+    """
+    context = getattr(sys.modules.get("tensorflow.python.eager.context"), "context_safe", None)
+    found = context() if context is not None else None
+    return count_uses(session) if found is not None and found._initialized else 0

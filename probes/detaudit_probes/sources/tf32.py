@@ -12,8 +12,10 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
+import sys
+
 from detaudit_probes.backends import EVERY_BACKEND
-from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
+from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source, Variation
 
 ID = "tf32"
 
@@ -65,22 +67,39 @@ SOURCE = Source(
     ),
     advice="Compare runs on one kind of card, with TF32 enabled in all of them or in none. Whether different kinds "
     "of card match without it was not tried.",
+    variation=Variation("without TF32", unpins=True),
 )
 
 
 def pin(trial):
-    if trial.request.backend == "torch":
-        import torch
+    _off_of(trial.request.backend)()
 
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    elif trial.request.backend == "jax":
-        import jax
 
-        jax.config.update("jax_default_matmul_precision", "float32")
-    else:
-        import tensorflow as tf
+def _off_of(backend):
+    return {"torch": _torch_off, "jax": _jax_off}.get(backend, _tensorflow_off)
 
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+def _torch_off():
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def _jax_off():
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "float32")
+
+
+def _tensorflow_off():
+    import tensorflow as tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def vary(session):
+    for name in ("torch", "jax", "tensorflow"):
+        session.after_import(name, _off_of(name))
 
 
 def count_uses(trial):
@@ -89,22 +108,58 @@ def count_uses(trial):
     """
     if not trial.backend.gpu_in_use():
         return 0
-    if trial.request.backend == "torch":
-        import torch
+    on = {"torch": _on_in_torch, "jax": _on_in_jax}.get(trial.request.backend, _on_in_tensorflow)
+    return int(on())
 
-        on = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
-        return int(on and torch.cuda.get_device_capability() >= (8, 0))
-    if trial.request.backend == "jax":
-        import jax
 
-        capability = float(getattr(jax.devices()[0], "compute_capability", 0))
-        return int(jax.config.jax_default_matmul_precision is None and capability >= 8)
+def touched(session, name):
+    """Like :func:`count_uses`, of a script, which may use several frameworks. A runtime that it has
+    not started stays unstarted.
+    """
+    return int(
+        (_torch_started() and _on_in_torch())
+        or (_jax_started() and _on_in_jax())
+        or (_tensorflow_started() and _on_in_tensorflow())
+    )
+
+
+def _torch_started():
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    return cuda is not None and cuda.is_initialized()
+
+
+def _jax_started():
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    return bridge is not None and bridge.backends_are_initialized()
+
+
+def _tensorflow_started():
+    context = getattr(sys.modules.get("tensorflow.python.eager.context"), "context_safe", None)
+    found = context() if context is not None else None
+    return found is not None and found._initialized
+
+
+def _on_in_torch():
+    import torch
+
+    on = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+    return on and torch.cuda.get_device_capability() >= (8, 0)
+
+
+def _on_in_jax():
+    import jax
+
+    capability = float(getattr(jax.devices()[0], "compute_capability", 0))
+    return jax.config.jax_default_matmul_precision is None and capability >= 8
+
+
+def _on_in_tensorflow():
     import tensorflow as tf
 
     if not tf.config.experimental.tensor_float_32_execution_enabled():
-        return 0
+        return False
     capabilities = [
         tf.config.experimental.get_device_details(gpu).get("compute_capability")
         for gpu in tf.config.get_visible_devices("GPU")
     ]
-    return int(any(one is not None and one >= (8, 0) for one in capabilities))
+    return any(one is not None and one >= (8, 0) for one in capabilities)

@@ -10,12 +10,20 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation linked below.
 """
 
-from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source
+import sys
+
+from detaudit_probes.declare import Compare, Edit, InScript, Link, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import own_setting
 
 ID = "torch-cudnn"
 GPU_KERNELS = "gpu-kernels"  # pinned by op determinism in the base condition; a setting here
 DETERMINISTIC = "torch-cudnn-deterministic"
+
+_EDIT = Edit(
+    "insert",
+    ("torch.backends.cudnn.deterministic = True", "torch.backends.cudnn.benchmark = False"),
+    after=("torch",),
+)
 
 SOURCE = Source(
     id=ID,
@@ -59,6 +67,7 @@ SOURCE = Source(
         ),
     ),
     advice="Leave benchmark off, enable deterministic algorithms, and use the same cuDNN version everywhere.",
+    script=InScript(DETERMINISTIC, rank=174, race=True, sites=False, edits=(_EDIT,)),
 )
 
 
@@ -83,3 +92,30 @@ def count_uses(trial):
     import torch
 
     return int(trial.backend.gpu_in_use() and torch.backends.cudnn.is_available())
+
+
+def pin_script(session, name):
+    session.after_import("torch", _keep_deterministic)
+
+
+def _keep_deterministic():
+    """Set both, and ignore it if the script sets them otherwise."""
+    import torch
+
+    kind = type(torch.backends.cudnn)
+    for name, value in (("deterministic", True), ("benchmark", False)):
+        setattr(torch.backends.cudnn, name, value)
+        setattr(kind, name, _constant(value))
+
+
+def _constant(value):
+    return property(lambda self: value, lambda self, other: None)
+
+
+def touched(session, name):
+    """Return 1 if the script has computed on a GPU, and cuDNN may choose among its algorithms."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized() or not torch.backends.cudnn.is_available():
+        return 0
+    chosen = torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+    return int(not chosen)

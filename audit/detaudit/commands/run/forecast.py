@@ -125,7 +125,9 @@ def predict(pairs: int, search: bool, timed: bool) -> Forecast:
     if not search:
         return Forecast(matching, matching, 0)
     whole = WHOLE_RUNS + (TIMING_RUNS if timed else 0)
-    return Forecast(matching + len(VARIED), whole, SHORT_RUNS)
+    return Forecast(
+        matching + len([source for source in VARIED if not source.needs.gpus]), whole, SHORT_RUNS
+    )
 
 
 def _for_long(length: Length) -> str:

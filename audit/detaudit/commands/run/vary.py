@@ -3,6 +3,8 @@
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
+from detaudit_probes.declare import Source
+
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Varied
 from detaudit.commands.run.repeat import MOST, Comparing, compare_runs, counted, repeated
@@ -32,14 +34,17 @@ def vary(
     other, often enough to exclude chance. It ends if runs of the unchanged script are found to
     differ.
     """
-    trials = {source.id: Trial(varied(case.unpinned, source), 1) for source in VARIED}
+    chosen = [source for source in VARIED if not source.needs.gpus or _used(source, runs)]
+    trials = {source.id: Trial(varied(case.unpinned, source), 1) for source in chosen}
     found = yield list(trials.values())
     done, results = list(runs), []
-    for source in VARIED:
+    for source in chosen:
         assert source.variation is not None
         title, first = source.variation.title, found[trials[source.id]]
         compared = comparing(runs[0], first)
-        if isinstance(compared, Match):
+        if source.needs.gpus and _used(source, [first]):
+            results.append(Varied(source.id, title, None, "the script itself sets it again"))
+        elif isinstance(compared, Match):
             results.append(Varied(source.id, title, True, "the same bits"))
         elif isinstance(compared, Divergence) and first.outcome.completed:
             result = Varied(source.id, title, False, "", compared)
@@ -53,6 +58,11 @@ def vary(
             reason = compared.reason if isinstance(compared, Incomparable) else first.outcome.reason
             results.append(Varied(source.id, title, None, reason))
     return tuple(results), done
+
+
+def _used(source: Source, runs: Sequence[Finished]) -> bool:
+    traces = (run.trace for run in runs if run.trace is not None)
+    return any(trace.evidence.get(source.id) for trace in traces)
 
 
 def _repeated(
