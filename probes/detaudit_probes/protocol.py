@@ -116,6 +116,7 @@ MAIN_FILE = "main"  # the id of the recorded process
 PROCESSES_FILE = "processes"  # a line for each other Python process that the script started
 # A folder for each of these that is recorded too, named after its id: it has files as the trial's.
 PROCESSES_FOLDER = "recorded"
+WORKERS_FOLDER = "workers"  # a file for each forked worker of a recorded process: what it drew
 PROCESS_FILE = "process.json"  # which process was recorded
 TOO_MANY_FILE = "too-many"  # beside these folders, if more processes began than are recorded
 SITES_FILE = "sites.json"  # the lines that drew random numbers, and the seeds that the script set

@@ -216,6 +216,30 @@ def test_a_pool_of_processes_ends_where_the_clock_and_the_number_of_the_process_
     assert len({printed(one) for one in run(text, "clock", runs=10)}) == 1
 
 
+def test_what_forked_workers_draw_is_reported_with_the_draws_of_their_parent(run):
+    """One pool waits for its workers, the other one kills them."""
+    pytest.importorskip("numpy")
+    text = """
+        import multiprocessing
+        import numpy as np
+        def work(value):
+            return np.random.default_rng().random()
+        if __name__ == "__main__":
+            np.random.default_rng(1).random()
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                pool.map(work, range(8), chunksize=1)
+            pool = multiprocessing.get_context("fork").Pool(2)
+            pool.map(work, range(8), chunksize=1)
+            pool.close()
+            pool.join()
+    """
+    (done,) = run(text, runs=1, spy="numpy-generator")
+    (draw,) = [one for one in collected(done) if one["function"] == "work"]
+    assert draw["line"] == 5 and 8 + 1 <= draw["draws"] <= 16
+    assert done.trace.evidence["numpy-generator"] == draw["draws"]
+    assert "numpy-generator" in done.trace.measures.used
+
+
 def test_classes_behave_as_before_where_addresses_are_held(run):
     text = """
         import abc, collections, copy, dataclasses, enum, pickle, random, sys, threading, typing

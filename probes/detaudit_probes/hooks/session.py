@@ -42,6 +42,8 @@ class Session(Given):
         self.points = Points(self.hooks, self._obstacle)
         self.sites = Sites(root)
         self.used: Set[str] = set()
+        # In a worker: called when it has used another source, or in another line
+        self.found_new: Optional[Callable[[], None]] = None
         self.spying: Optional[str] = request.orders.spy
 
     def _obstacle(self, module: str) -> str:
@@ -55,11 +57,14 @@ class Session(Given):
         ``makers``: if that is the ``__init__`` of a class of the user's, record the line that
         created the object as well.
         """
+        known = source in self.counts, len(self.sites)
         self.count(source)
         if source not in self.used and not self.sites.importing():
             self.used.add(source)
         if self.spying == source:
             self.sites.note(makers)
+        if self.found_new is not None and known != (True, len(self.sites)):
+            self.found_new()
 
     def after_import(self, module: str, function: Callable[[], None]) -> None:
         """Call ``function`` once ``module`` has been imported, whoever imports it."""

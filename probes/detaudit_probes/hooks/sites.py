@@ -150,6 +150,14 @@ class Sites:
             )
         self._found[place] = found._replace(draws=found.draws + 1, seeded=found.seeded + seeded)
 
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def forget(self) -> None:
+        """Forget the draws so far: in a worker, they are its parent's."""
+        self._found.clear()
+        self.drawn = 0
+
     def draws(self) -> Tuple[Draw, ...]:
         """Return every line that drew, in the order of its first draw."""
         return tuple(self._found.values())

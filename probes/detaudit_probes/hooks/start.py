@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import codec, placebos, protocol, sources
 from detaudit_probes.declare import KERAS_MODULES
+from detaudit_probes.hooks import workers
 from detaudit_probes.hooks.session import Session, fault
 from detaudit_probes.recording import facts, trace
 from detaudit_probes.recording.thread_team import Team
@@ -177,6 +178,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         session.after_import("jax", functools.partial(jax_steps.prepare, session, recorder))
     session.after_import("torch", lambda: torch_optim.record(session, recorder))
     fits.record(session, recorder)
+    workers.follow(session)
     for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
@@ -258,16 +260,23 @@ class _Ending:
         self._files.ended = True
         try:
             recorder.end()
+            worked = workers.of(session.traces)
             recorder.trace.note("facts", facts.of_interpreter())
-            recorder.trace.note("evidence", self._evidence())
+            recorder.trace.note("evidence", self._evidence(worked))
             recorder.trace.measure(
                 placebos=tuple(placebos.met(self._environment)),
-                used=tuple(sorted(session.used.union(recorder.trace.earlier_measures.used))),
+                used=tuple(
+                    sorted(
+                        session.used.union(
+                            recorder.trace.earlier_measures.used, *(one.used for one in worked)
+                        )
+                    )
+                ),
                 files=self._files.listed(),
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
-                self._write_sites(os.path.join(session.traces, protocol.SITES_FILE))
+                self._write_sites(os.path.join(session.traces, protocol.SITES_FILE), worked)
             path = os.path.join(session.traces, protocol.PROCESS_FILE)
             trace.write_json(path, codec.encode(_this_process(session.orders.root, self._cwd)))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
@@ -283,8 +292,10 @@ class _Ending:
         recorder.trace.finish(outcome)
         recorder.left = True
 
-    def _write_sites(self, path: str) -> None:
-        sites = protocol.CallSites(self._session.sites.draws(), tuple(self._seeded))
+    def _write_sites(self, path: str, worked: List[Any]) -> None:
+        theirs = tuple(draw for one in worked for draw in one.draws)
+        draws = workers.joined(self._session.sites.draws() + theirs)
+        sites = protocol.CallSites(draws, tuple(self._seeded))
         if self._earlier is None and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 # Of the program that this one was started by
@@ -294,10 +305,13 @@ class _Ending:
             sites = protocol.CallSites(draws + sites.draws, seeds + sites.seeds)
         trace.write_json(path, codec.encode(sites))
 
-    def _evidence(self) -> Dict[str, int]:
+    def _evidence(self, worked: List[Any]) -> Dict[str, int]:
         found = dict(self._session.counts)
         for module in self._modules:
             if hasattr(module, "touched"):
                 for name in _ids(module):
                     found[name] = int(module.touched(self._session, name))
+        for one in worked:
+            for name, count in one.counts.items():
+                found[name] = found.get(name, 0) + count
         return {name: number for name, number in found.items() if number}

@@ -24,6 +24,11 @@ from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_VERSIONS = 6  # versions of the program that are tried
+#: Why no edit is tried at a line that :func:`_would_repeat`.
+SEVERAL_PROCESSES = (
+    "several processes run the line, and one constant would give all of them the same numbers. "
+    "Make a seed from a constant and the number of the worker, or of the item."
+)
 BOM = "\N{BYTE ORDER MARK}"
 SEEDING = ("seed", "generator")  # kinds of edits that write a seed for each line
 FILE_SEEDS = 1000  # between the seeds for the generators of two files
@@ -105,6 +110,14 @@ def fix(
                 _whole(case.program.root, before, files),
             ), ""
     if number < 0:
+        again = [
+            cause for cause in causes if any(_would_repeat(case, way) for way in _ways(case, cause))
+        ]
+        if again:
+            return (
+                None,
+                f"{SEVERAL_PROCESSES} {_advice(again, [one.source for one in again])}".strip(),
+            )
         unfit = [cause.source for cause in causes if not _fits(case, cause)]
         return None, _unknown(causes, unfit or [cause.source for cause in causes])
     advice = _advice(causes, [cause.source for cause in causes])

@@ -1,0 +1,77 @@
+"""What forked workers of :mod:`multiprocessing` draw, such as those of a Torch ``DataLoader``: they
+are not recorded, but the process that forked them reports their draws with its own.
+
+A worker may be ended at any time, so it writes what it has found so far whenever that is new.
+"""
+
+import functools
+import json
+import os
+import sys
+from typing import Any, Dict, List, NamedTuple, Tuple
+
+from detaudit_probes import codec
+from detaudit_probes.protocol import WORKERS_FOLDER, Draw
+from detaudit_probes.recording import trace
+
+
+class Worked(NamedTuple):
+    """What one worker drew: how often from each source, and the lines that drew."""
+
+    counts: Dict[str, int] = {}
+    used: Tuple[str, ...] = ()
+    draws: Tuple[Draw, ...] = ()
+
+
+def follow(session: Any) -> None:
+    """Let workers that this process forks report what they draw."""
+    session.after_import("multiprocessing.util", functools.partial(_register, session))
+
+
+def _register(session: Any) -> None:
+    util = sys.modules["multiprocessing.util"]
+    util.register_after_fork(session, _begin)  # type: ignore[attr-defined]
+
+
+def _begin(session: Any) -> None:
+    """Called in a worker, which starts with what its parent had drawn."""
+    session.counts.clear()
+    session.used.clear()
+    session.sites.forget()
+    session.found_new = functools.partial(_write, session)
+    util = sys.modules["multiprocessing.util"]
+    util.Finalize(None, session.found_new, exitpriority=0)  # type: ignore[attr-defined]
+
+
+def _write(session: Any) -> None:
+    counts = {name: count for name, count in session.counts.items() if isinstance(count, int)}
+    worked = Worked(counts, tuple(sorted(session.used)), session.sites.draws())
+    try:
+        folder = os.path.join(session.traces, WORKERS_FOLDER)
+        os.makedirs(folder, exist_ok=True)
+        trace.write_json(os.path.join(folder, "%d.json" % os.getpid()), codec.encode(worked))
+    except OSError:  # its parent has ended, and the folder is gone
+        session.found_new = None
+
+
+def of(folder: str) -> List[Worked]:
+    """Return what the workers of a process have drawn, which has its trace in this folder."""
+    around = os.path.join(folder, WORKERS_FOLDER)
+    found = []
+    for name in sorted(os.listdir(around)) if os.path.isdir(around) else []:
+        if name.endswith(".json"):
+            with open(os.path.join(around, name), encoding="utf-8") as file:
+                found.append(codec.decode(Worked, json.load(file)))
+    return found
+
+
+def joined(draws: Tuple[Draw, ...]) -> Tuple[Draw, ...]:
+    """Return each line once, with all of its draws."""
+    found: Dict[Any, Draw] = {}
+    for one in draws:
+        line = one.file, one.line, one.function
+        known = found.get(line, one._replace(draws=0, seeded=0))
+        found[line] = known._replace(
+            draws=known.draws + one.draws, seeded=known.seeded + one.seeded
+        )
+    return tuple(found.values())
