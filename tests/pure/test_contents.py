@@ -144,15 +144,54 @@ def test_a_pickled_time_is_read_as_one(tmp_path):
     assert "2026-11-29T22:49:41.000005" in {leaf.text for leaf in read(path).leaves}
 
 
-def test_nothing_is_unpickled(tmp_path):
-    class Harmful:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "made"), "w"))
+class Harmful:
+    """Makes a file if it is unpickled."""
 
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_nothing_is_unpickled(tmp_path):
     path = tmp_path / "a.pkl"
-    path.write_bytes(pickle.dumps(Harmful()))
+    path.write_bytes(pickle.dumps(Harmful(tmp_path / "made")))
     assert any(leaf.text == str(tmp_path / "made") for leaf in read(path).leaves)
     assert not (tmp_path / "made").exists()
+
+
+class Moment:
+    """Which joblib's file is made at; memory between two fields is not written."""
+
+    def __init__(self, seconds, padding):
+        table = np.frombuffer(
+            bytes(16), np.dtype({"names": ["a", "b"], "formats": ["u1", "f8"]}, align=True)
+        )
+        self.table = table.copy()
+        self.table.view("u1")[1] = padding
+        self.std_fit_time = np.array([seconds, 0.5])
+        self.values = np.array(["x", None, np.arange(3)], dtype=object)
+        self.weights = np.arange(200.0).reshape(2, 100)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_the_arrays_in_a_file_of_joblibs_are_read(tmp_path, protocol):
+    joblib = pytest.importorskip("joblib")
+    found = []
+    for name, seconds, padding in (("a", 0.1, 0), ("b", 0.2, 7)):
+        joblib.dump(
+            [Moment(seconds, padding), "end"], tmp_path / f"{name}.joblib", protocol=protocol
+        )
+        one = read(tmp_path / f"{name}.joblib", "model.joblib")
+        assert (one.format, one.unread) == ("pickled", "")
+        found.append(Contents((one,)))
+    (place,) = [place for place, _, _ in contents.differing(*found, True)]
+    assert place.place.endswith("(std_fit_time)[0]")
+    joblib.dump(
+        [Moment(0.1, 0), Harmful(tmp_path / "made")], tmp_path / "c.joblib", protocol=protocol
+    )
+    assert read(tmp_path / "c.joblib").format == "pickled" and not (tmp_path / "made").exists()
 
 
 def test_several_pickles_and_repeated_objects_count(tmp_path):

@@ -96,11 +96,13 @@ def test_the_present_time_is_recognised():
     for text in (
         f"{now:%Y-%m-%d}",
         f"{now:%H:%M:%S}",
+        f"{now:%Y-%m-%dT%H:%M:%S}",
         f"{now:%H:%M:%S},{now.microsecond // 1000:03}",
     ):
         assert is_present(text)
     earlier = now - timedelta(hours=10)
     assert not is_present(f"{earlier:%H:%M:%S}") and not is_present("2017-07-14")
+    assert not is_present(f"{now:%Y-%m-%d}T{earlier:%H:%M:%S}") and not is_present("Tuesday")
     assert not is_present("0.93") and not is_present("20261399")
 
 

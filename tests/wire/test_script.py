@@ -216,6 +216,31 @@ def test_a_pool_of_processes_ends_where_the_clock_and_the_number_of_the_process_
     assert len({printed(one) for one in run(text, "clock", runs=10)}) == 1
 
 
+def test_the_system_knows_this_process_by_its_pinned_number(run):
+    text = """
+        import os
+        import psutil
+        number = os.getpid()
+        os.kill(number, 0)
+        print(number, psutil.Process().pid == psutil.Process(number).pid, os.getsid(number) > 0,
+              psutil.Process(1).pid, os.sched_getaffinity(number) == os.sched_getaffinity(0))
+    """
+    said = {printed(one) for one in run(text, "clock")}
+    assert len(said) == 1 and said.pop().split()[1:] == ["True", "True", "1", "True"]
+
+
+def test_joblibs_processes_run_where_the_clock_and_the_process_id_are_pinned(run):
+    pytest.importorskip("joblib")
+    text = """
+        import joblib
+        def work(value):
+            return value * value
+        if __name__ == "__main__":
+            print(sum(joblib.Parallel(2)(joblib.delayed(work)(value) for value in range(8))))
+    """
+    assert {printed(one) for one in run(text, "clock", "os-entropy")} == {"140\n"}
+
+
 def test_what_forked_workers_draw_is_reported_with_the_draws_of_their_parent(run):
     """One pool waits for its workers, the other one kills them."""
     pytest.importorskip("numpy")

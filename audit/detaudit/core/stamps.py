@@ -179,7 +179,12 @@ def _numbers(before: str, after: str) -> list[tuple[float, float]]:
 
 
 def is_present(text: str) -> bool:
-    """Whether a text is the present date, or time of day, here or in UTC."""
+    """Whether a text is the present date, or time of day, here or in UTC; or both, with a T between
+    them.
+    """
+    first, between, second = text.partition("T")
+    if between and second:
+        return is_present(first) and is_present(second)
     day, clock = _DATE.fullmatch(text), _CLOCK.fullmatch(text)
     for now in (datetime.now(), datetime.now(timezone.utc).replace(tzinfo=None)):
         if day is not None and text[:4].isdigit():

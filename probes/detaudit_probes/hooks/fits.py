@@ -12,6 +12,7 @@ Nothing is added to what is computed, and a value that cannot be read is left ou
 import functools
 import re
 import sys
+import threading
 import types
 import weakref
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -44,9 +45,12 @@ OTHER_NAMES = ("_predictors", "_fit_X", "_y", "_probA", "_probB", "steps", "tran
 NO_RESULT = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean_|std_)?(?:fit|score)_time|rank_test_\w+)")
 MOST_LEAVES = 2000  # values of one estimator with a name each; the others are digested together
 NUMBERS = "bhilqfd"  # NumPy's letters for the types of arrays that may hold times
+FEW = 1000  # elements of an array, and entries of a dictionary, that may be times
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST_NUMBERS = 10000  # single numbers of a run; the others are not read
 MOST_BYTES = 1 << 30  # of the data of a fit; more is not read
 DEEPEST = 12
+BESIDE = 0  # the number of a booster that another thread updates
 
 Values = List[Tuple[str, Any]]
 
@@ -76,7 +80,7 @@ class _Hooks:
     def __init__(self, session: Any, recorder: Any) -> None:
         self.session, self.recorder = session, recorder
         self._inside = False  # whether the main thread is inside of a fit that is observed
-        self._in_round = False
+        self._of_thread = threading.local()  # whether it is inside of a fit, or of a round
         self._calls: Dict[str, int] = {}
         self._boosters: Dict[int, _Booster] = {}  # by id, as long as they exist
         self._numbered = 0  # boosters so far
@@ -111,8 +115,10 @@ class _Hooks:
 
     def fit(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
         """Call a method that fits, and observe it if it is the outermost one."""
-        if self._inside or not self.recorder.follows_here or not arguments:
+        if self._inside or not arguments:
             return original(*arguments, **named)
+        if not self.recorder.follows_here:
+            return self._fit_beside(name, original, arguments, named)
         estimator, data = arguments[0], []  # type: Any, Values
         if self.recorder.recording:
             self.recorder.generators("at a fit")  # from which it may draw
@@ -135,6 +141,20 @@ class _Hooks:
         self.recorder.fitted(phase, number, data, learned, numbers, is_model)
         return result
 
+    def _fit_beside(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
+        """Call a method that fits in another thread. Its place among the other fits varies."""
+        if getattr(self._of_thread, "fits", False) or not self.recorder.follows_beside:
+            return original(*arguments, **named)
+        before = dict(getattr(arguments[0], "__dict__", {}))
+        self._of_thread.fits = True
+        try:
+            result = original(*arguments, **named)
+        finally:
+            self._of_thread.fits = False
+        learned = self._taken(Reader(arguments[0], before).learned)
+        self.recorder.fitted_beside("%s.%s" % (type(arguments[0]).__name__, name), learned)
+        return result
+
     def _taken(self, values: Callable[[], Values]) -> Values:
         """Return the values, fingerprinted now: the next fit may change them."""
         try:
@@ -154,14 +174,17 @@ class _Hooks:
 
     def _wrap_round(self, read: Any, original: Any) -> Any:
         def update(booster: Any, *arguments: Any, **named: Any) -> Any:
-            if self._in_round or not self.recorder.follows_here:  # one method may call the other
+            if getattr(self._of_thread, "round", False):  # one method may call the other
                 return original(booster, *arguments, **named)
-            self._in_round = True
+            self._of_thread.round = True
             try:
                 result = original(booster, *arguments, **named)
             finally:
-                self._in_round = False
-            self._end_round(booster, read)
+                self._of_thread.round = False
+            if self.recorder.follows_here:
+                self._end_round(booster, read)
+            elif self.recorder.follows_beside and not self._inside:
+                self._boosters.setdefault(id(booster), _Booster(BESIDE, booster, read))
             return result
 
         return update
@@ -191,7 +214,10 @@ class _Hooks:
         """
         if not self.recorder.left:
             trees = self._taken(lambda: [("trees", known.read(booster, last=False))])
-            self._whole[known.number] = trees
+            if known.number == BESIDE:
+                self.recorder.fitted_beside("booster", trees)
+            else:
+                self._whole[known.number] = trees
 
     def end(self) -> None:
         known, self._boosters = self._boosters, {}
@@ -342,9 +368,11 @@ class Reader:
             # Field by field: between two fields there may be memory that nobody has written
             yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
         elif isinstance(value, numpy.ndarray) and value.dtype.kind != "O":
-            if measured and value.size <= leaves.FEW and value.dtype.char in NUMBERS:
+            if measured and value.size <= FEW and value.dtype.char in NUMBERS:
                 for place, one in enumerate(value.ravel().tolist()):
                     self.numbers.append(leaves.number("%s[%d]" % (name, place), repr(one)))
+            elif measured and value.dtype.kind in "mM":
+                self.numbers.append(leaves.text(name, " ".join(map(str, value.ravel()))))
             else:
                 yield name, value
         elif deep < DEEPEST and id(value) not in self._seen:
@@ -359,8 +387,8 @@ class Reader:
         plain = value.item() if isinstance(value, numpy.generic) else value
         if isinstance(plain, (int, float)) and not isinstance(plain, bool):
             self.numbers.append(leaves.number(name, repr(plain)))
-        elif isinstance(value, str) and measured:
-            self.numbers.append(leaves.text(name, value))
+        elif measured and isinstance(value, (str, numpy.datetime64, numpy.timedelta64)):
+            self.numbers.append(leaves.text(name, str(value)))
         else:
             yield name, value
 
@@ -382,14 +410,17 @@ def _parts(value: Any) -> Values:
     if isinstance(value, (list, tuple)):
         return [("[%d]" % place, one) for place, one in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return [(".elements", _bytes("\n".join(sorted(map(str, value)))))]
+        return [(".elements", _bytes("\n".join(sorted(map(_told, value)))))]
+    if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
+        return _arrays("", value) or []
     if hasattr(value, "tocoo"):
         return _of_sparse(value)
     for names, needed in ((OF_TREES, OF_TREES), (OF_HISTOGRAMS, OF_HISTOGRAMS[:1])):
         if all(hasattr(value, one) for one in needed):
             return [(".%s" % one, getattr(value, one)) for one in names if hasattr(value, one)]
-    # A part of an estimator of scikit-learn's that is none itself
-    whole = type(value).__module__.startswith("sklearn.") and not hasattr(value, "get_params")
+    # A part of an estimator that is none itself: scikit-learn's, or of a class of the script's own
+    own = type(value).__module__ == "__main__" or type(value).__module__.startswith("sklearn.")
+    whole = own and not hasattr(value, "get_params")
     return [
         (".%s" % name, one)
         for name, one in sorted(getattr(value, "__dict__", {}).items())
@@ -403,13 +434,18 @@ def _parts_of_dict(value: Dict[Any, Any]) -> Values:
     """The keys of a vocabulary are learned, and may be private: they are no names."""
     import numpy
 
-    items = sorted(((str(key), one) for key, one in value.items()), key=lambda item: item[0])
+    items = sorted(((_told(key), one) for key, one in value.items()), key=lambda item: item[0])
     if all(isinstance(one, (bool, int, float, str, numpy.generic)) for _, one in items):
         values = [one.item() if isinstance(one, numpy.generic) else one for _, one in items]
-        few = len(values) <= leaves.FEW
+        few = len(values) <= FEW
         keys = _bytes("\n".join(key for key, _ in items))
         return [(".keys", keys), (".values", values if few else _bytes(repr(values)))]
     return [(".%s" % key, one) for key, one in items]
+
+
+def _told(value: Any) -> str:
+    """Return a value as text, without the address that Python prints of an object."""
+    return ADDRESS.sub("", str(value))
 
 
 def _bytes(text: str) -> Any:

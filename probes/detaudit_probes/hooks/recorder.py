@@ -101,6 +101,7 @@ class Recorder:
         self.fits, self._learned = before.fits, list(before.learned)
         # What was fitted without training steps; when a booster is deleted may vary
         self._fits: Dict[Tuple[str, int, str], bytes] = {}
+        self._fits_beside: List[str] = []
         self._results: Dict[Tuple[str, str], float] = {
             (group, name): value for group, name, value in before.results
         }
@@ -141,6 +142,13 @@ class Recorder:
         """
         in_main = threading.current_thread() is threading.main_thread()
         return in_main and not self.left and not self.paused
+
+    @property
+    def follows_beside(self) -> bool:
+        """Whether to follow what this thread, another one than the main thread, fits: not if the
+        program may end before it does.
+        """
+        return not threading.current_thread().daemon and not self.left and not self.paused
 
     @property
     def counting(self) -> bool:
@@ -513,6 +521,13 @@ class Recorder:
                 taken.fingerprint.to_bytes(8, "little")
             )
 
+    def fitted_beside(self, phase: str, learned: List[Tuple[str, Taken]]) -> None:
+        """Record a fit in another thread, in whatever order such fits end."""
+        told = ["%s %s %d" % (phase, name, taken.fingerprint) for name, taken in learned]
+        if told:
+            with self._lock:
+                self._fits_beside.append("\n".join(told))
+
     # The end --------------------------------------------------------------------------------------
 
     def end(self) -> None:
@@ -522,6 +537,9 @@ class Recorder:
         ended, self._ended = _clock(), True
         for function in self.before_the_end:
             function()
+        if self._fits_beside:
+            models = self.trace.take("\n".join(sorted(self._fits_beside)))
+            self.fitted("fits in other threads", 1, [], [("models", models)], [], True)
         if any(isinstance(reference, weakref.ref) for _, reference, _ in self._variables):
             # Unreachable objects are then gone in both runs, whatever was collected automatically.
             gc.collect()

@@ -17,6 +17,7 @@ waiting depends on the machine's load.
 """
 
 import dis
+import functools
 import importlib
 import itertools
 import json
@@ -34,8 +35,8 @@ ID = "clock"
 START = 1500000000 * 10**9  # nanoseconds since the epoch: a day in 2017
 TICK = 10**7  # nanoseconds per call
 HOUR = 3600 * 10**9  # nanoseconds
-# On Linux no process has an id above 2**22 (<linux/threads.h>, PID_MAX_LIMIT). A signal sent to
-# this id reaches no process; one sent to a plausible id could end an unrelated process.
+# On Linux no process has an id above 2**22 (<linux/threads.h>, PID_MAX_LIMIT). A signal that a
+# child sends to this id reaches none; one sent to a plausible id could end an unrelated process.
 PID = 2**22 + 1
 #: Modules of the standard library that wait. Some import the clock by name, others call ``time``.
 WAITING = (
@@ -48,6 +49,17 @@ WAITING = (
     "multiprocessing.pool",
     "multiprocessing.queues",
     "multiprocessing.synchronize",
+)
+#: Functions of ``os`` whose first argument is the number of a process that the system knows.
+TAKING_A_PROCESS = (
+    "getpgid",
+    "getsid",
+    "kill",
+    "pidfd_open",
+    "sched_getaffinity",
+    "sched_getparam",
+    "sched_getscheduler",
+    "sched_setaffinity",
 )
 READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
@@ -151,10 +163,19 @@ def _ticking(tick):
 
 
 def _number_processes(first=PID):
-    """Number this process and those forked from it in the order of the forks, each differently."""
+    """Number this process and those forked from it in the order of the forks, each differently.
+    Return a function that returns the system's number of this process for that number, or None.
+    """
     numbers = itertools.count(first)
     mine = [next(numbers)]
-    _replace_getpid(lambda: mine[0])
+    true = _replace_getpid(lambda: mine[0])
+
+    def known_to_the_system(number):
+        return true() if number == mine[0] else number
+
+    for name in TAKING_A_PROCESS:
+        if hasattr(os, name):
+            setattr(os, name, _with_first(getattr(os, name), known_to_the_system))
     os.getppid = lambda: first - 1
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer
         coming = []
@@ -163,16 +184,29 @@ def _number_processes(first=PID):
             after_in_child=lambda: mine.__setitem__(0, coming[-1]),
         )
 
+    return lambda number: known_to_the_system(mine[0] if number is None else number)
+
+
+def _with_first(given, change):
+    """Return the function, with its first argument changed."""
+
+    @functools.wraps(given)
+    def called(number, *others):
+        return given(change(number), *others)
+
+    return called
+
 
 def _replace_getpid(getpid):
     """Replace ``os.getpid``, also in ``multiprocessing``, which has kept the real function and
-    finalizes nothing that a process with a different id has created.
+    finalizes nothing that a process with a different id has created. Return that function.
     """
     from multiprocessing import util
 
     true, os.getpid = os.getpid, getpid
     call = util.Finalize.__call__
     call.__defaults__ = tuple(getpid if one is true else one for one in call.__defaults__ or ())
+    return true
 
 
 def feed(trial, x, y):
@@ -204,8 +238,22 @@ def pin_script(session, name):
         if hasattr(time, name + "_ns"):
             setattr(time, name + "_ns", tick)
     _replace_readings(tick)
-    _number_processes(PID + later)
+    number = _number_processes(PID + later)
+    session.after_import("psutil", lambda: _give_to_psutil(session, number))
     _replace_datetime(session, tick)
+
+
+def _give_to_psutil(session, number):
+    """Let psutil find this process by its number, as joblib's workers do."""
+    psutil = sys.modules["psutil"]
+
+    def starting(given):
+        def __init__(process, pid=None):
+            given(process, number(pid))
+
+        return __init__
+
+    session.wrap(psutil.Process, "__init__", starting)
 
 
 def _replace_readings(tick):

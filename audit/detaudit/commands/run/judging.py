@@ -37,6 +37,24 @@ def compare_last(left: Trace, right: Trace) -> Comparison | None:
     return _with_outputs(next(iter(differing or found), None), left, right)
 
 
+def compare_ends_on(left: Trace, right: Trace) -> Comparison | None:
+    """Compare the final weights, and all that was printed and saved, of two runs of which one did
+    less. None if nothing was printed or saved.
+    """
+    finals = compare_finals(left, right, "the weights at exit")
+    if isinstance(finals, Divergence):
+        return finals
+    learned = {one.name for trace in (left, right) for one in trace.measures.learned}
+    if left.contents is None or right.contents is None or left.unread or right.unread:
+        return None
+    ignored = {**left.ignored, **right.ignored}
+    for place, _, _ in contents.differing(left.contents, right.contents, False, ignored):
+        if place.file not in learned:
+            return Divergence("output", None, contents.readable(place), "bits")
+    count = contents.count(right.contents, False)
+    return compare_saved(left, right) or (Match(count) if count else None)
+
+
 def _with_outputs(compared: Comparison | None, left: Trace, right: Trace) -> Comparison | None:
     """Return how the outputs compare, if the trainings match or nothing of them was observed."""
     nothing = compared is None or compared == NOTHING

@@ -16,12 +16,14 @@ from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import INPUT_CHANGED, RUNS_DIFFER, Cause, Repeats, RunAudit
+from detaudit.commands.run.judging import compare_ends_on
 from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.trace import Trace
 from detaudit.execution.sandbox.copies import ignored
 
 PIN = "fresh-folder"
@@ -39,7 +41,25 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
         trial
     ].outcome.completed:  # it may refuse to overwrite files: no different training
         return Incomparable(found[trial].outcome.reason)
-    return compare_runs(first, found[trial])
+    return _compare_results(first, found[trial])
+
+
+def _compare_results(first: Finished, again: Finished) -> Comparison:
+    """Compare with a run that starts with an earlier run's files. If that one did less, because it
+    loaded what the earlier one had saved, only what both end on is compared: their weights, and
+    what they print and save.
+    """
+    compared = compare_runs(first, again)
+    one, other = first.completed_trace, again.completed_trace
+    if one is None or other is None or not isinstance(compared, Divergence):
+        return compared
+    did_less = compared.kind == "missing" and _made(other) < _made(one)
+    return (compare_ends_on(one, other) or compared) if did_less else compared
+
+
+def _made(trace: Trace) -> int:
+    """Return how many steps and fits a run made."""
+    return trace.measures.steps + trace.measures.fits
 
 
 def explain(
@@ -104,9 +124,9 @@ def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repea
         if not found[trial].outcome.completed:
             break
         pairs += [runs[number % len(runs)], found[trial]]
-        if counted(pairs).matching:
+        if counted(pairs, _compare_results).matching:
             break
-    return counted(pairs)
+    return counted(pairs, _compare_results)
 
 
 def _shown(changed: Repeats, fresh: Repeats) -> bool:

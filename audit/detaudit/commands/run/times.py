@@ -42,7 +42,7 @@ from detaudit.core.stamps import (
     is_present,
 )
 
-MOST_REPORTED = 3  # times
+MOST_REPORTED = 50  # times
 
 _PART = re.compile(r"\d{1,2}|\d{4}")  # the day of a month, a year
 _RANK = re.compile(r"rank", re.IGNORECASE)
@@ -203,15 +203,18 @@ def _recognised(read: Contents, unsteady: set[Place]) -> Iterator[tuple[Place, I
     for file in read.files:
         for leaf in file.leaves:
             # The spread of durations, for example, is zero if each takes as many ticks
-            of_time = leaf.kind == NUMBER and NAME_OF_TIME.search(leaf.place)
-            if of_time and (_RANK.search(leaf.place) or not float(leaf.text)):
+            named = NAME_OF_TIME.search(leaf.place) is not None
+            of_time = leaf.kind == NUMBER and named
+            own = Place(file.name, leaf.place) in unsteady  # a library in C reads its own clock
+            if of_time and (own or _RANK.search(leaf.place) or not float(leaf.text)):
                 yield _known_by(Place(file.name, leaf.place), "", Ignored(WHOLE))
             words = contents.words(leaf.text) if leaf.kind == TEXT else []
             addresses = _ADDRESS.findall(leaf.text)
             for number, word in enumerate(words):
                 place = Place(file.name, leaf.place, number)
                 address = word in addresses
-                timed = place in unsteady and has_unit(word, "".join(words[number + 1 :][:1]))
+                following = "".join(words[number + 1 :][:1])
+                timed = place in unsteady and (named or has_unit(word, following))
                 if address or timed or temporary in word:
                     yield _known_by(place, leaf.text, Ignored(WHOLE))
 

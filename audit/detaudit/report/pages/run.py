@@ -35,6 +35,7 @@ from detaudit.report.schema import v1
 
 #: What decorators call the function that they put around another one.
 _DECORATORS = ("wrapper", "wrapped", "inner", "decorated")
+MOST_TIMES = 3  # that are named
 _AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
 
@@ -247,11 +248,9 @@ def details(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         unsure = [f"{one.title} ({one.reason})" for one in report.unresolved_settings]
         if unsure:
             yield "Unresolved", listed(unsure)
-        unlike = [
-            describe_output(one)
-            for one in report.outputs
-            if not one.matches and one.kind != "saved"
-        ]
+        unlike = describe_outputs(
+            [one for one in report.outputs if not one.matches and one.kind != "saved"]
+        )
         if unlike:
             what = "training" if report.judged_by == "training" else "rest"
             yield "Not judged", f"{listed(unlike)}; the {what} matches"
@@ -329,6 +328,18 @@ BESIDE = {
     "time": "{} is a time or an id",
     "other": "{} differs, but not in numbers that can be read",
 }
+
+
+def describe_outputs(outputs: Sequence[v1.Output]) -> list[str]:
+    """Return what differs from run to run although the training does not; of many times, the first
+    ones.
+    """
+    found = [describe_output(one) for one in outputs if one.kind != "time"]
+    times = [one.name for one in outputs if one.kind == "time"]
+    if times:
+        more = [f"{len(times) - MOST_TIMES} more"] if len(times) > MOST_TIMES else []
+        found.append(f"times and ids ({'; '.join([*times[:MOST_TIMES], *more])})")
+    return found
 
 
 def describe_output(output: v1.Output) -> str:

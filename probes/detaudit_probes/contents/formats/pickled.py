@@ -1,18 +1,22 @@
 """Pickles, by their instructions, which are read and never executed (pickletools); several in one
 file as well.
 
-How objects are numbered and framed does not count, but which of them is meant again does. joblib
-puts the bytes of arrays between the instructions, which cannot be read like this: such a file is
-compared by its bytes.
+How objects are numbered and framed does not count, but which of them is meant again does. The
+arrays that joblib puts between the instructions are read as arrays.
 """
 
 import datetime
+import io
 import pickletools
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional
+import struct
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional
 
-from detaudit_probes.contents.leaves import array, number, raw, text
+from detaudit_probes.contents.formats import joblib_arrays
+from detaudit_probes.contents.leaves import FEW, array, few, number, raw, text
 from detaudit_probes.protocol import Leaf
 
+#: How :mod:`struct` reads the elements of an array that may be times.
+NUMBERS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
 #: Instructions that only say how the others are stored.
 STORAGE = frozenset(("PROTO", "FRAME"))
 MEMOIZE = frozenset(("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"))
@@ -24,6 +28,13 @@ def recognises(name: str, start: bytes) -> bool:
 
 
 def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
+    arrays = joblib_arrays.between(file)
+    file.seek(0)
+    if arrays:
+        file = io.BytesIO(joblib_arrays.without(file.read(), arrays))
+    for number_of_array, one in enumerate(arrays, 1):
+        place = "array %d" % number_of_array
+        yield from _of_array("%s (%s)" % (place, one.name) if one.name else place, one)
     structure: List[str] = []
     for place, (instruction, value) in enumerate(_instructions(file), 1):
         structure.append(instruction)
@@ -36,6 +47,17 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         elif value is not None:
             yield text(where, str(value))
     yield raw("structure", *structure)
+
+
+def _of_array(place: str, found: joblib_arrays.Between) -> Iterable[Leaf]:
+    whole = array(place, found.dtype, str(found.shape), found.elements)
+    code = NUMBERS.get(found.dtype[1:])
+    if code is None or found.dtype[0] == ">":
+        return [whole]
+    count = len(found.elements) // struct.calcsize(code)
+    if count > FEW:
+        return [whole]
+    return few(place, list(struct.unpack("<%d%s" % (count, code), found.elements)), whole)
 
 
 def _moment(value: bytes) -> Optional[str]:
@@ -58,7 +80,8 @@ def _instructions(file: BinaryIO) -> Iterator[Any]:
             if instruction.name in MEMOIZE:
                 order.setdefault(len(order) if value is None else value, len(order))
             elif instruction.name in AGAIN:
-                yield instruction.name, "object %d again" % order[value]
+                # Within an array of objects, joblib begins another pickle
+                yield instruction.name, "object %d again" % order.get(value, value)
             elif instruction.name not in STORAGE:
                 yield instruction.name, value
         if not file.read(1):
