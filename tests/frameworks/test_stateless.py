@@ -113,7 +113,7 @@ SCRIPTS = {"jax": JAX, "torch": TORCH}
 @pytest.mark.parametrize(
     ("backend", "way"),
     slow_but_for(
-        [("jax", "plain")],
+        [],
         [
             *(("jax", way) for way in ("plain", "nested", "method", "static", "scan", "eager")),
             ("torch", "eager"),

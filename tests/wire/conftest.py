@@ -18,6 +18,8 @@ from detaudit.execution.sandbox import choice
 from detaudit.execution.sandbox.view import KINDS, OVERLAY
 from detaudit_probes.protocol import SOURCES_VARIABLE, own_setting
 
+from tests.slow import slow
+
 PROBES = str(Path(__file__).parent / "probes")
 #: With this in the environment, the guest has the backend that trains nothing.
 STUB = {SOURCES_VARIABLE: f"{PROBES}/faults.py"}
@@ -60,7 +62,9 @@ def make_runner(tmp_path: Path) -> Iterator[Callable[..., Runner]]:
         runner.close()
 
 
-@pytest.fixture(params=[True, False], ids=["forked", "isolated"])
+@pytest.fixture(
+    params=[pytest.param(True, id="forked"), pytest.param(False, id="isolated", marks=slow)]
+)
 def run(
     request: pytest.FixtureRequest, make_runner: Callable[..., Runner]
 ) -> Callable[..., Finished]:

@@ -298,7 +298,7 @@ def test_an_interrupted_run_goes_on_and_ends_on_the_same_report(project, tempora
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.parametrize("every_kind", slow_but_for([OVERLAY, "in-place"], KINDS))
+@pytest.mark.parametrize("every_kind", slow_but_for([OVERLAY], KINDS))
 def test_a_killed_run_goes_on_under_every_isolation(every_kind, temporary, tmp_path):
     project = Project(tmp_path, usable(every_kind, tmp_path))
     (project.folder / "data").mkdir()

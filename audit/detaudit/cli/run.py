@@ -282,6 +282,8 @@ def run_command(
     found = audit.fix
     if fix and found is not None:
         audit = _apply(script, audit, found, allow_dirty)
+    if write_fix is not None and found is not None:
+        audit = replace(audit, options={**audit.options, "write_fix": write_fix.name})
     document = documented(build_run.document, audit)
     files = dict(reports(document, targets))
     if write_fix is not None and found is not None:

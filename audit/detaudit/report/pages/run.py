@@ -77,6 +77,9 @@ def what_to_do(report: v1.RunReport) -> str:
                 f"make the change above in the notebook ({report.program}[1] is the first cell that "
                 f"contains code), or let detaudit run --fix do it"
             )
+        if report.options.get("write_fix"):
+            name = report.options["write_fix"]
+            return f"apply the fix, which was written to {name}: patch -p1 < {name}"
         return (
             "save the fix above as fix.diff (--write-fix fix.diff does it for you), and apply it "
             "with patch -p1 < fix.diff"
