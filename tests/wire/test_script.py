@@ -4,6 +4,7 @@ pinned from outside.
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -884,3 +885,22 @@ def test_shared_memory_of_a_run_that_is_ended_early_is_unlinked(run):
     """
     (done,) = run(text, runs=1)
     assert not done.outcome.completed and not Path("/dev/shm", name).exists()
+
+
+def test_what_joblibs_processes_share_is_removed_if_a_run_is_ended_early(run):
+    pytest.importorskip("joblib")
+    text = """
+        import os, time
+        import joblib
+        import numpy as np
+        def work(values, number):
+            if number:
+                os.kill(os.getppid(), 9)
+            time.sleep(600)
+        print(os.getpid(), flush=True)
+        joblib.Parallel(2, max_nbytes=10)(joblib.delayed(work)(np.zeros(100), n) for n in range(2))
+    """
+    (done,) = run(text, runs=1)
+    number = (done.trace.folder / "stdout").read_text().strip()
+    assert number.isdigit() and not done.outcome.completed
+    assert not [name for name in os.listdir("/dev/shm") if number in re.split("[-_]", name)]

@@ -25,8 +25,8 @@ def end_program(pid: int) -> None:
     """Kill the processes of the group that a Python program leads, with all that descends from this
     process.
 
-    Its resource tracker (:mod:`multiprocessing.resource_tracker`) unlinks the shared memory that
-    the program left, once every other process of the program is gone: it is given time for that.
+    Its resource tracker (:mod:`multiprocessing.resource_tracker`, and joblib's own) unlinks the
+    shared memory that the program left, once every other process of the program is gone: it is given time for that.
     """
     deadline = time.monotonic() + _TRACKED
     while any(map(_is_tracker, found := list(descendants(os.getpid())))):
@@ -42,7 +42,7 @@ def end_program(pid: int) -> None:
 
 def _is_tracker(pid: int) -> bool:
     with contextlib.suppress(OSError):
-        return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"resource_tracker import main" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
 
 

@@ -227,7 +227,7 @@ def _is_tracker(pid: int) -> bool:
     """Whether this is a running resource tracker; one that has ended has no command line."""
     try:
         with open("/proc/%d/cmdline" % pid, "rb") as file:
-            return b"multiprocessing.resource_tracker" in file.read()
+            return b"resource_tracker import main" in file.read()
     except OSError:
         return False
 
