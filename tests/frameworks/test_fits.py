@@ -232,6 +232,46 @@ def test_single_numbers_are_compared_as_those_of_saved_files_are(run):
         assert not record or "the data of this fit was equal" in origin(runs)
 
 
+AFTER_EXEC = (
+    DATA
+    + """
+from sklearn.linear_model import LinearRegression
+LinearRegression().fit(x, y + (noise if FAULT == os.environ.get("AGAIN", "first") else 0))
+if "AGAIN" not in os.environ:
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "AGAIN": "second"})
+"""
+)
+
+
+def test_what_two_programs_of_one_process_fit_is_told_apart(run):
+    recorded = unchanged(run, AFTER_EXEC)
+    names = [one.name for one in recorded.measures.learned]
+    assert names == ["LinearRegression.fit 1", "LinearRegression.fit, program 2 1"]
+    for fault, name in (("first", "fit 1, intercept_"), ("second", "program 2 1, intercept_")):
+        found = compare_trainings(*(one.trace for one in run(AFTER_EXEC, fault)))
+        assert isinstance(found, Divergence) and name in found.name
+
+
+MANY = (
+    DATA
+    + """
+from sklearn.base import BaseEstimator
+class Own(BaseEstimator):
+    def partial_fit(self, x):
+        self.count_ = getattr(self, "count_", 0) + 1
+        self.w_ = np.arange(500.0) + noise * (FAULT == "late" and self.count_ == 30)
+model = Own()
+for _ in range(30):
+    model.partial_fit(x)
+"""
+)
+
+
+def test_after_many_numbers_arrays_are_still_compared(run):
+    found = compare_trainings(*(one.trace for one in run(MANY, "late")))
+    assert isinstance(found, Divergence) and found.name == "Own.partial_fit 30: w_"
+
+
 BESIDE = (
     DATA
     + """

@@ -194,6 +194,13 @@ def test_the_arrays_in_a_file_of_joblibs_are_read(tmp_path, protocol):
     assert read(tmp_path / "c.joblib").format == "pickled" and not (tmp_path / "made").exists()
 
 
+def test_an_npy_file_of_objects_is_read_after_its_header(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([0.5, "text", None], dtype=object), allow_pickle=True)
+    found = read(tmp_path / "a.npy")
+    assert (found.format, found.unread) == ("npy", "")
+    assert {"0.5", "text"} <= {leaf.text for leaf in found.leaves}
+
+
 def test_several_pickles_and_repeated_objects_count(tmp_path):
     def dumped(*values):
         path = tmp_path / "a.pkl"

@@ -10,6 +10,7 @@ from detaudit.core.stamps import (
     as_duration,
     as_id,
     as_stamp,
+    is_called_a_time,
     is_present,
     is_stamp,
 )
@@ -118,6 +119,14 @@ def test_a_spread_of_durations_is_rounding_if_each_takes_as_many_ticks():
     assert as_duration("2.247831920581015e-07", "0.0", name)
     assert not as_duration("0.0134", "0.0", "row 1, std_loss")
     assert not as_duration("0.5", "0.1", name)
+    assert not as_duration("0.5", "0.0", "sentiment_auc")
+
+
+def test_a_name_that_contains_the_letters_of_time_is_no_name_of_a_time():
+    names = ("row 1, mean_fit_time", "seconds", "facts.run_elapsed", "array 7 (std_fit_time)[0]")
+    assert all(map(is_called_a_time, names))
+    others = ("sentiment_loss", "multimedia.acc", "timeseries.mse", "secondary_auc", "theta_s")
+    assert not any(map(is_called_a_time, (*others, "times.loss", "", "[0]")))
 
 
 def test_of_a_word_that_contains_a_time_the_rest_counts():

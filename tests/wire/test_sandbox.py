@@ -210,6 +210,23 @@ def test_what_a_second_run_has_not_touched_is_compared_as_the_first_run_has_left
     assert {name for name, leaves in read[1].items() if leaves != read[0][name]} == {"cache/value"}
 
 
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_folder_that_a_second_run_removes_is_gone(audited, made_again):
+    audit = audited(f"""
+        import os, shutil
+        if os.path.exists("cache"):
+            shutil.rmtree("cache")
+            if {made_again}:
+                os.makedirs("cache/other")
+        else:
+            os.makedirs("cache")
+            open("cache/key", "w").write("1")
+    """)
+    first, left = audit.finished(), audit.finished(left=True)
+    read = [{one.name for one in run.trace.contents.files} for run in (first, left)]
+    assert "cache/key" in read[0] and "cache/key" not in read[1]
+
+
 def test_a_run_never_begins_from_the_folder_as_it_was_in_place_of_what_another_has_left(audited):
     audit = audited("print('fine')")
     assert audit.run() == "fine\n"

@@ -1,5 +1,6 @@
 """``detaudit run``: audit a program of the user's."""
 
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -283,7 +284,8 @@ def run_command(
     if fix and found is not None:
         audit = _apply(script, audit, found, allow_dirty)
     if write_fix is not None and found is not None:
-        audit = replace(audit, options={**audit.options, "write_fix": write_fix.name})
+        name = os.path.relpath(write_fix, script.root)
+        audit = replace(audit, options={**audit.options, "write_fix": name})
     document = documented(build_run.document, audit)
     files = dict(reports(document, targets))
     if write_fix is not None and found is not None:

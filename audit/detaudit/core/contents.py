@@ -5,7 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from detaudit_probes.protocol import ARRAY, NUMBER, PRINTED, TEXT, Content, Contents, Leaf
+from detaudit_probes.protocol import (
+    ARRAY,
+    LEARNED,
+    NUMBER,
+    PRINTED,
+    TEXT,
+    Content,
+    Contents,
+    Leaf,
+)
 
 #: A word of a text: what stands between blanks, commas and brackets; and a time of day as logging
 #: writes it, with a comma.
@@ -87,6 +96,11 @@ def judged(content: Content, trained: bool) -> bool:
 def count(contents: Contents, trained: bool) -> int:
     """Return how many values decide."""
     return sum(len(_leaves(one, trained)) for one in contents.files)
+
+
+def without_learned(contents: Contents) -> Contents:
+    """Return the files, and what was printed, without what was learned by fits."""
+    return Contents(tuple(one for one in contents.files if one.format != LEARNED))
 
 
 def words(text: str) -> list[str]:

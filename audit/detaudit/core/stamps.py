@@ -28,6 +28,10 @@ _UNIT = (
 )
 _DURATION = re.compile(rf"(?:{_NUMBER.pattern}){_UNIT}", re.IGNORECASE)
 _ONLY_UNIT = re.compile(_UNIT, re.IGNORECASE)
+#: A word in the name of a value that is a time, whatever else the name says.
+_WORD_OF_TIME = re.compile(
+    r"(?:date|run|wall|cpu|up)?times?|timestamps?|seconds?|secs?|latency|elapsed|durations?"
+)
 NAME_OF_TIME = re.compile(
     r"time|second|latency|elapsed|duration|(?<![a-z])sec|_s(?![a-z])", re.IGNORECASE
 )
@@ -131,7 +135,8 @@ def as_duration(before: str, after: str, following: str = "") -> Ignored | None:
     grown = bool(numbers) and all(
         a == b
         or _grows(a, b, last, unit)
-        or (unit and (_grows(b, a, other, unit) or _vanishes(b, last)))
+        or (unit and _grows(b, a, other, unit))
+        or (is_called_a_time(following) and _vanishes(b, last))
         for (a, b), (last, other) in zip(numbers, lasts, strict=False)
     )
     return Ignored(_NUMBER) if grown else None
@@ -147,7 +152,9 @@ def _grows(short: float, long: float, last: float, unit: bool) -> bool:
 
 
 def _vanishes(long: float, last: float) -> bool:
-    """Whether it is the spread of durations, which takes no whole ticks: that was rounding."""
+    """Whether a spread of durations became zero: with long ticks, all take equally many. (A whole
+    number, whose ``last`` place is 1, may be a count.)
+    """
     return not long and last < 1
 
 
@@ -199,6 +206,15 @@ def is_present(text: str) -> bool:
             if (passed + 1) % DAY <= RECENT:
                 return True
     return False
+
+
+def is_called_a_time(place: str) -> bool:
+    """Whether the last name in a place contains a word such as "time" or "seconds": "row 1,
+    mean_fit_time", but not "timeseries.loss".
+    """
+    names = [name for name in re.split(r"[^A-Za-z0-9_]+", place) if re.search("[A-Za-z]", name)]
+    words = re.split(r"[^a-z]+", names[-1].lower()) if names else []
+    return any(map(_WORD_OF_TIME.fullmatch, words))
 
 
 def has_unit(word: str, following: str) -> bool:

@@ -26,7 +26,8 @@ def end_program(pid: int) -> None:
     process.
 
     Its resource tracker (:mod:`multiprocessing.resource_tracker`, and joblib's own) unlinks the
-    shared memory that the program left, once every other process of the program is gone: it is given time for that.
+    shared memory that the program left, once every other process of the program is gone: it is
+    given time for that.
     """
     deadline = time.monotonic() + _TRACKED
     while any(map(_is_tracker, found := list(descendants(os.getpid())))):

@@ -45,12 +45,12 @@ OTHER_NAMES = ("_predictors", "_fit_X", "_y", "_probA", "_probB", "steps", "tran
 NO_RESULT = re.compile(r"(?:.*[.])?(?:refit_time_|(?:mean_|std_)?(?:fit|score)_time|rank_test_\w+)")
 MOST_LEAVES = 2000  # values of one estimator with a name each; the others are digested together
 NUMBERS = "bhilqfd"  # NumPy's letters for the types of arrays that may hold times
-FEW = 1000  # elements of an array, and entries of a dictionary, that may be times
+MOST_ELEMENTS = 1000  # elements of an array, and entries of a dictionary, that may be times
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST_NUMBERS = 10000  # single numbers of a run; the others are not read
 MOST_BYTES = 1 << 30  # of the data of a fit; more is not read
 DEEPEST = 12
-BESIDE = 0  # the number of a booster that another thread updates
+OF_THREAD = 0  # the number of a booster that another thread updates
 
 Values = List[Tuple[str, Any]]
 
@@ -115,10 +115,10 @@ class _Hooks:
 
     def fit(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
         """Call a method that fits, and observe it if it is the outermost one."""
+        if not self.recorder.follows_here and arguments:
+            return self._fit_in_thread(name, original, arguments, named)
         if self._inside or not arguments:
             return original(*arguments, **named)
-        if not self.recorder.follows_here:
-            return self._fit_beside(name, original, arguments, named)
         estimator, data = arguments[0], []  # type: Any, Values
         if self.recorder.recording:
             self.recorder.generators("at a fit")  # from which it may draw
@@ -131,19 +131,20 @@ class _Hooks:
             self._inside = False
         phase = "%s.%s" % (type(estimator).__name__, name)
         number = self._calls[phase] = self._calls.get(phase, 0) + 1
-        reader = Reader(estimator, before)
+        reader = Reader(estimator, before, self._room)
         learned = self._taken(reader.learned)
-        numbers = reader.numbers[: self._room]
-        self._room -= len(numbers)
+        self._room -= len(reader.numbers)
         # What only transforms is no model: a script that fits nothing else is not judged by it.
         # Asked of the class: a property of the script's own may raise.
         is_model = hasattr(type(estimator), "predict")
-        self.recorder.fitted(phase, number, data, learned, numbers, is_model)
+        self.recorder.fitted(phase, number, data, learned, reader.numbers, is_model)
         return result
 
-    def _fit_beside(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
-        """Call a method that fits in another thread. Its place among the other fits varies."""
-        if getattr(self._of_thread, "fits", False) or not self.recorder.follows_beside:
+    def _fit_in_thread(self, name: str, original: Any, arguments: Any, named: Any) -> Any:
+        """Call a method that fits in another thread. Its place among the other fits varies, and its
+        single numbers may be times, so these are not compared.
+        """
+        if getattr(self._of_thread, "fits", False) or not self.recorder.follows_thread:
             return original(*arguments, **named)
         before = dict(getattr(arguments[0], "__dict__", {}))
         self._of_thread.fits = True
@@ -151,8 +152,8 @@ class _Hooks:
             result = original(*arguments, **named)
         finally:
             self._of_thread.fits = False
-        learned = self._taken(Reader(arguments[0], before).learned)
-        self.recorder.fitted_beside("%s.%s" % (type(arguments[0]).__name__, name), learned)
+        learned = self._taken(Reader(arguments[0], before, MOST_NUMBERS).learned)
+        self.recorder.fitted_in_thread("%s.%s" % (type(arguments[0]).__name__, name), learned)
         return result
 
     def _taken(self, values: Callable[[], Values]) -> Values:
@@ -183,8 +184,8 @@ class _Hooks:
                 self._of_thread.round = False
             if self.recorder.follows_here:
                 self._end_round(booster, read)
-            elif self.recorder.follows_beside and not self._inside:
-                self._boosters.setdefault(id(booster), _Booster(BESIDE, booster, read))
+            elif self.recorder.follows_thread:
+                self._boosters.setdefault(id(booster), _Booster(OF_THREAD, booster, read))
             return result
 
         return update
@@ -214,8 +215,8 @@ class _Hooks:
         """
         if not self.recorder.left:
             trees = self._taken(lambda: [("trees", known.read(booster, last=False))])
-            if known.number == BESIDE:
-                self.recorder.fitted_beside("booster", trees)
+            if known.number == OF_THREAD:
+                self.recorder.fitted_in_thread("booster", trees)
             else:
                 self._whole[known.number] = trees
 
@@ -225,7 +226,8 @@ class _Hooks:
             booster = one.reference()
             if booster is not None:
                 self._end_booster(one, booster)
-        for number, trees in sorted(self._whole.items()):
+        whole, self._whole = self._whole, {}  # this may not be the end: ``exec`` can fail
+        for number, trees in sorted(whole.items()):
             self.recorder.fitted("booster", number, [], trees, [], True)
 
 
@@ -334,8 +336,11 @@ class Reader:
     had ``before``, such as a duration that the script keeps there, is not learned.
     """
 
-    def __init__(self, estimator: Any, before: Dict[str, Any]) -> None:
-        self._estimator, self._before = estimator, before
+    def __init__(self, estimator: Any, before: Dict[str, Any], room: int) -> None:
+        """At most ``room`` single numbers are read; after them, arrays are compared as a whole, and
+        single values are left out.
+        """
+        self._estimator, self._before, self._room = estimator, before, room
         self.numbers: List[Leaf] = []
         self._seen: Dict[int, Any] = {}  # kept alive, so that no id is used twice
 
@@ -368,10 +373,11 @@ class Reader:
             # Field by field: between two fields there may be memory that nobody has written
             yield from (("%s.%s" % (name, field), value[field]) for field in value.dtype.names)
         elif isinstance(value, numpy.ndarray) and value.dtype.kind != "O":
-            if measured and value.size <= FEW and value.dtype.char in NUMBERS:
+            may_be_times = measured and value.dtype.char in NUMBERS
+            if may_be_times and value.size <= min(MOST_ELEMENTS, self._left()):
                 for place, one in enumerate(value.ravel().tolist()):
                     self.numbers.append(leaves.number("%s[%d]" % (name, place), repr(one)))
-            elif measured and value.dtype.kind in "mM":
+            elif measured and value.dtype.kind in "mM" and self._left():
                 self.numbers.append(leaves.text(name, " ".join(map(str, value.ravel()))))
             else:
                 yield name, value
@@ -385,12 +391,16 @@ class Reader:
         import numpy
 
         plain = value.item() if isinstance(value, numpy.generic) else value
-        if isinstance(plain, (int, float)) and not isinstance(plain, bool):
-            self.numbers.append(leaves.number(name, repr(plain)))
-        elif measured and isinstance(value, (str, numpy.datetime64, numpy.timedelta64)):
-            self.numbers.append(leaves.text(name, str(value)))
-        else:
+        is_number = isinstance(plain, (int, float)) and not isinstance(plain, bool)
+        is_text = measured and isinstance(value, (str, numpy.datetime64, numpy.timedelta64))
+        if not is_number and not is_text:
             yield name, value
+        elif self._left():
+            leaf = leaves.number(name, repr(plain)) if is_number else leaves.text(name, str(value))
+            self.numbers.append(leaf)
+
+    def _left(self) -> int:
+        return self._room - len(self.numbers)
 
 
 def _is_foreign(value: Any) -> bool:
@@ -410,7 +420,7 @@ def _parts(value: Any) -> Values:
     if isinstance(value, (list, tuple)):
         return [("[%d]" % place, one) for place, one in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return [(".elements", _bytes("\n".join(sorted(map(_told, value)))))]
+        return [(".elements", _bytes("\n".join(sorted(map(_without_address, value)))))]
     if hasattr(value, "iloc") and hasattr(value, "to_numpy"):
         return _arrays("", value) or []
     if hasattr(value, "tocoo"):
@@ -434,16 +444,18 @@ def _parts_of_dict(value: Dict[Any, Any]) -> Values:
     """The keys of a vocabulary are learned, and may be private: they are no names."""
     import numpy
 
-    items = sorted(((_told(key), one) for key, one in value.items()), key=lambda item: item[0])
+    items = sorted(
+        ((_without_address(key), one) for key, one in value.items()), key=lambda item: item[0]
+    )
     if all(isinstance(one, (bool, int, float, str, numpy.generic)) for _, one in items):
         values = [one.item() if isinstance(one, numpy.generic) else one for _, one in items]
-        few = len(values) <= FEW
+        few = len(values) <= MOST_ELEMENTS
         keys = _bytes("\n".join(key for key, _ in items))
         return [(".keys", keys), (".values", values if few else _bytes(repr(values)))]
     return [(".%s" % key, one) for key, one in items]
 
 
-def _told(value: Any) -> str:
+def _without_address(value: Any) -> str:
     """Return a value as text, without the address that Python prints of an object."""
     return ADDRESS.sub("", str(value))
 

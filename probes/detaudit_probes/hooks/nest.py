@@ -23,6 +23,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 # The recorder takes the clock before the program can replace it
 import detaudit_probes.hooks.recorder  # noqa: F401
+from detaudit_probes.backends import started
 from detaudit_probes.forking import children, mounts
 from detaudit_probes.hooks import points, start, streams
 from detaudit_probes.hooks.imports import Hooks
@@ -175,7 +176,7 @@ def _keep(name: str) -> Callable[[], None]:
     if name == "torch":
         state = module.get_rng_state()
         return lambda: module.set_rng_state(state)
-    context = points.tensorflow_context()
+    context = started.tensorflow_context()
     seed, state = context._seed, context._rng.getstate()
 
     def restore() -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict, List, Optional, Set
 
+from detaudit_probes.backends import started
 from detaudit_probes.forking.children import children_of_this_process
 from detaudit_probes.hooks.imports import Hooks
 from detaudit_probes.protocol import Point
@@ -104,16 +105,10 @@ def _state(name: str) -> Any:
     if name == "torch":
         generator = getattr(module, "default_generator", None)
         return None if generator is None else generator.get_state().tolist()
-    context = tensorflow_context()
+    context = started.tensorflow_context()
     if context is None or getattr(context, "_rng", None) is None:
         return "no seed" if name in sys.modules else None
     return context._seed, context._rng.getstate()
-
-
-def tensorflow_context() -> Any:
-    """Return TensorFlow's context of eager execution; None if there is none yet."""
-    module = sys.modules.get("tensorflow.python.eager.context")
-    return getattr(module, "_context", None)
 
 
 def obstacle(ours: str) -> str:
@@ -141,17 +136,11 @@ def _in_use(ours: str) -> str:
 
 
 def _backend_in_use() -> str:
-    context = tensorflow_context()
-    in_use = getattr(context, "_initialized", False) or getattr(context, "_context_handle", None)
-    if in_use:
+    if started.tensorflow():
         return "it uses TensorFlow"
-    bridge = sys.modules.get("jax._src.xla_bridge") or sys.modules.get("jax.lib.xla_bridge")
-    if getattr(bridge, "_backends", None):
+    if started.jax():
         return "it uses JAX"
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    if cuda is not None and cuda.is_initialized():
-        return "it uses Torch on a GPU"
-    return ""
+    return "it uses Torch on a GPU" if started.torch_on_gpu() else ""
 
 
 def _is_tensorflow_1() -> bool:

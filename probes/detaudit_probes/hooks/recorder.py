@@ -101,7 +101,8 @@ class Recorder:
         self.fits, self._learned = before.fits, list(before.learned)
         # What was fitted without training steps; when a booster is deleted may vary
         self._fits: Dict[Tuple[str, int, str], bytes] = {}
-        self._fits_beside: List[str] = []
+        self._of_threads: List[str] = []  # digests of the fits in other threads
+        self._stopping = False
         self._results: Dict[Tuple[str, str], float] = {
             (group, name): value for group, name, value in before.results
         }
@@ -144,7 +145,7 @@ class Recorder:
         return in_main and not self.left and not self.paused
 
     @property
-    def follows_beside(self) -> bool:
+    def follows_thread(self) -> bool:
         """Whether to follow what this thread, another one than the main thread, fits: not if the
         program may end before it does.
         """
@@ -483,6 +484,7 @@ class Recorder:
             or self._differs()
         ):
             self.trace.measure(stopped=self.steps)
+            self._stopping = True
             self.ending()
             streams.flush()
             os._exit(0)
@@ -512,7 +514,8 @@ class Recorder:
         """
         self.fits += bool(learned or numbers) and is_model
         if numbers:
-            self._learned.append(Content("%s %d" % (phase, number), LEARNED, tuple(numbers)))
+            name = "%s %d" % (self.trace.named(phase), number)
+            self._learned.append(Content(name, LEARNED, tuple(numbers)))
         if self.recording:
             self.trace.fit(phase, number, data, learned)
         for name, taken in learned:
@@ -521,12 +524,14 @@ class Recorder:
                 taken.fingerprint.to_bytes(8, "little")
             )
 
-    def fitted_beside(self, phase: str, learned: List[Tuple[str, Taken]]) -> None:
-        """Record a fit in another thread, in whatever order such fits end."""
-        told = ["%s %s %d" % (phase, name, taken.fingerprint) for name, taken in learned]
-        if told:
-            with self._lock:
-                self._fits_beside.append("\n".join(told))
+    def fitted_in_thread(self, phase: str, learned: List[Tuple[str, Taken]]) -> None:
+        """Record a fit in another thread, in whatever order such fits end. This may be called while
+        garbage is collected, so it takes no lock.
+        """
+        lines = ["%s %s %d" % (phase, name, taken.fingerprint) for name, taken in learned]
+        if lines:
+            digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass"))
+            self._of_threads.append(digest.hexdigest())
 
     # The end --------------------------------------------------------------------------------------
 
@@ -537,8 +542,9 @@ class Recorder:
         ended, self._ended = _clock(), True
         for function in self.before_the_end:
             function()
-        if self._fits_beside:
-            models = self.trace.take("\n".join(sorted(self._fits_beside)))
+        of_threads, self._of_threads = self._of_threads, []
+        if of_threads and not self._stopping:  # how many there are by then varies
+            models = self.trace.take("\n".join(sorted(of_threads)))
             self.fitted("fits in other threads", 1, [], [("models", models)], [], True)
         if any(isinstance(reference, weakref.ref) for _, reference, _ in self._variables):
             # Unreachable objects are then gone in both runs, whatever was collected automatically.

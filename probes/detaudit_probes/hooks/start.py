@@ -231,6 +231,7 @@ class _Ending:
         )
         self._files = used
         self._done, self._pid = False, _getpid()
+        self._worked: List[workers.WorkerDraws] = []
         self._environment = dict(os.environ)
         self._cwd = os.getcwd()
         self._earlier = None  # type: Optional[protocol.CallSites]
@@ -260,15 +261,16 @@ class _Ending:
         self._files.ended = True
         try:
             recorder.end()
-            worked = workers.of(session.traces)
+            self._worked += workers.take(session.traces)
             recorder.trace.note("facts", facts.of_interpreter())
-            recorder.trace.note("evidence", self._evidence(worked))
+            recorder.trace.note("evidence", self._evidence())
             recorder.trace.measure(
                 placebos=tuple(placebos.met(self._environment)),
                 used=tuple(
                     sorted(
                         session.used.union(
-                            recorder.trace.earlier_measures.used, *(one.used for one in worked)
+                            recorder.trace.earlier_measures.used,
+                            *(one.used for one in self._worked),
                         )
                     )
                 ),
@@ -276,7 +278,7 @@ class _Ending:
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
             )
             if session.spying is not None:
-                self._write_sites(os.path.join(session.traces, protocol.SITES_FILE), worked)
+                self._write_sites(os.path.join(session.traces, protocol.SITES_FILE))
             path = os.path.join(session.traces, protocol.PROCESS_FILE)
             trace.write_json(path, codec.encode(_this_process(session.orders.root, self._cwd)))
             outcome = {"kind": "completed"}  # type: Dict[str, Any]
@@ -292,9 +294,9 @@ class _Ending:
         recorder.trace.finish(outcome)
         recorder.left = True
 
-    def _write_sites(self, path: str, worked: List[Any]) -> None:
-        theirs = tuple(draw for one in worked for draw in one.draws)
-        draws = workers.joined(self._session.sites.draws() + theirs)
+    def _write_sites(self, path: str) -> None:
+        theirs = tuple(draw for one in self._worked for draw in one.draws)
+        draws = workers.merged(self._session.sites.draws() + theirs)
         sites = protocol.CallSites(draws, tuple(self._seeded))
         if self._earlier is None and self._recorder.trace.earlier and os.path.exists(path):
             with open(path, encoding="utf-8") as file:
@@ -305,13 +307,13 @@ class _Ending:
             sites = protocol.CallSites(draws + sites.draws, seeds + sites.seeds)
         trace.write_json(path, codec.encode(sites))
 
-    def _evidence(self, worked: List[Any]) -> Dict[str, int]:
+    def _evidence(self) -> Dict[str, int]:
         found = dict(self._session.counts)
         for module in self._modules:
             if hasattr(module, "touched"):
                 for name in _ids(module):
                     found[name] = int(module.touched(self._session, name))
-        for one in worked:
+        for one in self._worked:
             for name, count in one.counts.items():
                 found[name] = found.get(name, 0) + count
         return {name: number for name, number in found.items() if number}

@@ -14,8 +14,10 @@ from detaudit_probes import codec
 from detaudit_probes.protocol import WORKERS_FOLDER, Draw
 from detaudit_probes.recording import trace
 
+_getpid = os.getpid  # taken at import, before a pin can replace it
 
-class Worked(NamedTuple):
+
+class WorkerDraws(NamedTuple):
     """What one worker drew: how often from each source, and the lines that drew."""
 
     counts: Dict[str, int] = {}
@@ -44,28 +46,35 @@ def _begin(session: Any) -> None:
 
 
 def _write(session: Any) -> None:
-    counts = {name: count for name, count in session.counts.items() if isinstance(count, int)}
-    worked = Worked(counts, tuple(sorted(session.used)), session.sites.draws())
+    """A source may keep more than a number in the counts: that stays in the worker."""
     try:
+        numbers = [item for item in dict(session.counts).items() if isinstance(item[1], int)]
+        drawn = WorkerDraws(dict(numbers), tuple(sorted(session.used)), session.sites.draws())
         folder = os.path.join(session.traces, WORKERS_FOLDER)
         os.makedirs(folder, exist_ok=True)
-        trace.write_json(os.path.join(folder, "%d.json" % os.getpid()), codec.encode(worked))
-    except OSError:  # its parent has ended, and the folder is gone
+        trace.write_json(os.path.join(folder, "%d.json" % _getpid()), codec.encode(drawn))
+    except (OSError, RuntimeError):
+        # Its parent has ended and the folder is gone, the disk is full, or another thread draws at
+        # the same time: the worker goes on, and its draws are not reported
         session.found_new = None
 
 
-def of(folder: str) -> List[Worked]:
-    """Return what the workers of a process have drawn, which has its trace in this folder."""
+def take(folder: str) -> List[WorkerDraws]:
+    """Return what the workers of a process have drawn, which has its trace in this folder. Their
+    files are removed, so that a program that the process runs next does not count them again.
+    """
     around = os.path.join(folder, WORKERS_FOLDER)
     found = []
     for name in sorted(os.listdir(around)) if os.path.isdir(around) else []:
         if name.endswith(".json"):
-            with open(os.path.join(around, name), encoding="utf-8") as file:
-                found.append(codec.decode(Worked, json.load(file)))
+            path = os.path.join(around, name)
+            with open(path, encoding="utf-8") as file:
+                found.append(codec.decode(WorkerDraws, json.load(file)))
+            os.remove(path)
     return found
 
 
-def joined(draws: Tuple[Draw, ...]) -> Tuple[Draw, ...]:
+def merged(draws: Tuple[Draw, ...]) -> Tuple[Draw, ...]:
     """Return each line once, with all of its draws."""
     found: Dict[Any, Draw] = {}
     for one in draws:

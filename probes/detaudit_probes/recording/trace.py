@@ -25,6 +25,7 @@ _open, _write, _close = (
     os.write,
     os.close,
 )
+_getpid = os.getpid
 
 
 #: The fields of the document that :meth:`TraceWriter.note` adds to.
@@ -35,7 +36,7 @@ def write_json(path: str, document: Any) -> None:
     """Write ``document`` under a temporary name, then rename it: a reader never sees an incomplete
     file.
     """
-    draft = "%s.%d.part" % (path, os.getpid())
+    draft = "%s.%d.part" % (path, _getpid())
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(document, file, sort_keys=True)
     os.replace(draft, path)
@@ -350,9 +351,12 @@ class TraceWriter:
             self._steps[key], self._of_phase[phase] = table, number + 1
         return table
 
+    def named(self, name: str) -> str:
+        """Return the name for what this program does, if the process has run another one before."""
+        return name if self._program == 1 else "%s, program %d" % (name, self._program)
+
     def _table(self, name: str, kind: str) -> _Table:
-        if self._program > 1:
-            name = "%s, program %d" % (name, self._program)
+        name = self.named(name)
         self._tables += 1
         return _Table(self._folder, self._tables - 1, name, kind, self._keep)
 

@@ -60,6 +60,9 @@ TAKING_A_PROCESS = (
     "sched_getparam",
     "sched_getscheduler",
     "sched_setaffinity",
+    "sched_setparam",
+    "sched_setscheduler",
+    "setpgid",
 )
 READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
@@ -164,7 +167,7 @@ def _ticking(tick):
 
 def _number_processes(first=PID):
     """Number this process and those forked from it in the order of the forks, each differently.
-    Return a function that returns the system's number of this process for that number, or None.
+    Return a function that translates a pinned id, or None for this process, into the system's.
     """
     numbers = itertools.count(first)
     mine = [next(numbers)]
@@ -191,15 +194,19 @@ def _with_first(given, change):
     """Return the function, with its first argument changed."""
 
     @functools.wraps(given)
-    def called(number, *others):
-        return given(change(number), *others)
+    def called(*arguments, **named):
+        if arguments:
+            arguments = (change(arguments[0]),) + arguments[1:]
+        elif "pid" in named:
+            named["pid"] = change(named["pid"])
+        return given(*arguments, **named)
 
     return called
 
 
 def _replace_getpid(getpid):
     """Replace ``os.getpid``, also in ``multiprocessing``, which has kept the real function and
-    finalizes nothing that a process with a different id has created. Return that function.
+    finalizes nothing that a process with a different id has created. Return the real one.
     """
     from multiprocessing import util
 
@@ -238,18 +245,18 @@ def pin_script(session, name):
         if hasattr(time, name + "_ns"):
             setattr(time, name + "_ns", tick)
     _replace_readings(tick)
-    number = _number_processes(PID + later)
-    session.after_import("psutil", lambda: _give_to_psutil(session, number))
+    system_id = _number_processes(PID + later)
+    session.after_import("psutil", lambda: _give_to_psutil(session, system_id))
     _replace_datetime(session, tick)
 
 
-def _give_to_psutil(session, number):
+def _give_to_psutil(session, system_id):
     """Let psutil find this process by its number, as joblib's workers do."""
     psutil = sys.modules["psutil"]
 
     def starting(given):
         def __init__(process, pid=None):
-            given(process, number(pid))
+            given(process, system_id(pid))
 
         return __init__
 

@@ -17,8 +17,7 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
-import sys
-
+from detaudit_probes.backends import started
 from detaudit_probes.declare import IMPORT, Compare, InScript, Link, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import Settings
 
@@ -115,9 +114,5 @@ def count_uses(trial):
 
 
 def touched(session, name):
-    """Like :func:`count_uses`, of a script. Its runtime stays unstarted if the script has not
-    started it.
-    """
-    context = getattr(sys.modules.get("tensorflow.python.eager.context"), "context_safe", None)
-    found = context() if context is not None else None
-    return count_uses(session) if found is not None and found._initialized else 0
+    """Like :func:`count_uses`, of a script, which may use any version of TensorFlow."""
+    return count_uses(session) if started.tensorflow_gpus() else 0

@@ -13,9 +13,7 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
-import sys
-
-from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.backends import EVERY_BACKEND, started
 from detaudit_probes.declare import IMPORT, InScript, Link, Needs, Pin, Source, Unpin
 from detaudit_probes.kit.models import Tiny, spread
 
@@ -74,12 +72,11 @@ def touched(session, name):
     """Return 1 if the script has computed on a GPU with JAX, else 0. The check never starts JAX's
     runtime.
     """
-    if "jax" not in sys.modules:
+    if not started.jax():
         return 0
     import jax
-    from jax._src import xla_bridge
 
-    return int(xla_bridge.backends_are_initialized() and jax.default_backend() == "gpu")
+    return int(jax.default_backend() == "gpu")
 
 
 def model(trial):

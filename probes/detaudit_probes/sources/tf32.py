@@ -12,12 +12,14 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation and the threads linked below.
 """
 
-import sys
+import importlib
 
-from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.backends import EVERY_BACKEND, started
 from detaudit_probes.declare import Compare, Link, Needs, Pin, Setting, Source, Variation
 
 ID = "tf32"
+#: The precisions of JAX with which a GPU may use TF32; None is the default.
+WITH_TF32 = (None, "default", "tensorfloat32")
 
 
 def _on_and_off(pin):
@@ -80,9 +82,10 @@ def _off_of(backend):
 
 
 def _torch_off():
-    import torch
-
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    cuda, cudnn = (importlib.import_module("torch.backends." + name) for name in ("cuda", "cudnn"))
+    cudnn.allow_tf32 = False
+    if hasattr(cuda, "matmul"):  # from 1.7 on
+        cuda.matmul.allow_tf32 = False
 
 
 def _jax_off():
@@ -94,7 +97,9 @@ def _jax_off():
 def _tensorflow_off():
     import tensorflow as tf
 
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    switch = getattr(tf.config.experimental, "enable_tensor_float_32_execution", None)
+    if switch is not None:  # from 2.4 on
+        switch(False)
 
 
 def vary(session):
@@ -113,50 +118,42 @@ def count_uses(trial):
 
 
 def touched(session, name):
-    """Like :func:`count_uses`, of a script, which may use several frameworks. A runtime that it has
-    not started stays unstarted.
+    """Like :func:`count_uses`, of a script, which may use several frameworks, of any version. A
+    runtime that it has not started stays unstarted.
     """
     return int(
-        (_torch_started() and _on_in_torch())
-        or (_jax_started() and _on_in_jax())
-        or (_tensorflow_started() and _on_in_tensorflow())
+        (started.torch_on_gpu() and _on_in_torch())
+        or (started.jax() and _on_in_jax())
+        or (bool(started.tensorflow_gpus()) and _on_in_tensorflow())
     )
-
-
-def _torch_started():
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)
-    return cuda is not None and cuda.is_initialized()
-
-
-def _jax_started():
-    bridge = sys.modules.get("jax._src.xla_bridge")
-    return bridge is not None and bridge.backends_are_initialized()
-
-
-def _tensorflow_started():
-    context = getattr(sys.modules.get("tensorflow.python.eager.context"), "context_safe", None)
-    found = context() if context is not None else None
-    return found is not None and found._initialized
 
 
 def _on_in_torch():
     import torch
 
-    on = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+    try:
+        on = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32
+    except (AttributeError, RuntimeError):  # before 1.7; where the script uses the newer settings
+        return False
     return on and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def _on_in_jax():
     import jax
 
-    capability = float(getattr(jax.devices()[0], "compute_capability", 0))
-    return jax.config.jax_default_matmul_precision is None and capability >= 8
+    try:
+        capability = float(getattr(jax.devices()[0], "compute_capability", 0))
+    except ValueError:  # of another maker's card
+        return False
+    precision = getattr(jax.config, "jax_default_matmul_precision", None)
+    return capability >= 8 and precision in WITH_TF32
 
 
 def _on_in_tensorflow():
     import tensorflow as tf
 
-    if not tf.config.experimental.tensor_float_32_execution_enabled():
+    enabled = getattr(tf.config.experimental, "tensor_float_32_execution_enabled", None)
+    if enabled is None or not enabled():  # from 2.4 on
         return False
     capabilities = [
         tf.config.experimental.get_device_details(gpu).get("compute_capability")

@@ -10,8 +10,9 @@ This experiment has not been run on a GPU yet. What this page says about GPUs co
 documentation linked below.
 """
 
-import sys
+import importlib
 
+from detaudit_probes.backends import started
 from detaudit_probes.declare import Compare, Edit, InScript, Link, Needs, Pin, Setting, Source
 from detaudit_probes.protocol import own_setting
 
@@ -99,23 +100,21 @@ def pin_script(session, name):
 
 
 def _keep_deterministic():
-    """Set both, and ignore it if the script sets them otherwise."""
+    """Set both, and ignore it if the script sets them otherwise, also by ``cudnn.flags``."""
     import torch
 
-    kind = type(torch.backends.cudnn)
+    cudnn = importlib.import_module("torch.backends.cudnn")
     for name, value in (("deterministic", True), ("benchmark", False)):
-        setattr(torch.backends.cudnn, name, value)
-        setattr(kind, name, _constant(value))
-
-
-def _constant(value):
-    return property(lambda self: value, lambda self, other: None)
+        setattr(cudnn, name, value)
+        setattr(type(cudnn), name, property(lambda self, value=value: value, lambda self, to: None))
+        setattr(torch._C, "_set_cudnn_" + name, lambda to: None)
 
 
 def touched(session, name):
     """Return 1 if the script has computed on a GPU, and cuDNN may choose among its algorithms."""
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized() or not torch.backends.cudnn.is_available():
+    if not started.torch_on_gpu():
         return 0
-    chosen = torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
-    return int(not chosen)
+    import torch
+
+    chosen = torch._C._get_cudnn_deterministic() and not torch._C._get_cudnn_benchmark()
+    return int(torch.backends.cudnn.is_available() and not chosen)

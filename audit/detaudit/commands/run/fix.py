@@ -24,9 +24,9 @@ from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_VERSIONS = 6  # versions of the program that are tried
-#: Why no edit is tried at a line that :func:`_would_repeat`.
+#: Why no edit is tried, if it :func:`_would_repeat` numbers.
 SEVERAL_PROCESSES = (
-    "several processes run the line, and one constant would give all of them the same numbers. "
+    "several processes run the line, or may run it, and one constant would give all of them the same numbers. "
     "Make a seed from a constant and the number of the worker, or of the item."
 )
 BOM = "\N{BYTE ORDER MARK}"

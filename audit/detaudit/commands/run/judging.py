@@ -38,20 +38,18 @@ def compare_last(left: Trace, right: Trace) -> Comparison | None:
 
 
 def compare_ends_on(left: Trace, right: Trace) -> Comparison | None:
-    """Compare the final weights, and all that was printed and saved, of two runs of which one did
-    less. None if nothing was printed or saved.
+    """Compare the final weights, and all that was printed and saved, of two runs of which one
+    neither trained nor fitted anything. None if nothing was printed or saved, or it was not read.
     """
     finals = compare_finals(left, right, "the weights at exit")
-    if isinstance(finals, Divergence):
-        return finals
-    learned = {one.name for trace in (left, right) for one in trace.measures.learned}
-    if left.contents is None or right.contents is None or left.unread or right.unread:
-        return None
+    if isinstance(finals, Divergence) or left.contents is None or right.contents is None:
+        return finals if isinstance(finals, Divergence) else None
+    outputs = [contents.without_learned(trace.contents) for trace in (left, right)]
     ignored = {**left.ignored, **right.ignored}
-    for place, _, _ in contents.differing(left.contents, right.contents, False, ignored):
-        if place.file not in learned:
-            return Divergence("output", None, contents.readable(place), "bits")
-    count = contents.count(right.contents, False)
+    first = next(contents.differing(*outputs, False, ignored), None)
+    if first is not None:
+        return Divergence("output", None, contents.readable(first.place), "bits")
+    count = contents.count(outputs[1], False)
     return compare_saved(left, right) or (Match(count) if count else None)
 
 

@@ -45,21 +45,20 @@ def compare_again(case: Case, first: Finished) -> Experiment[Comparison]:
 
 
 def _compare_results(first: Finished, again: Finished) -> Comparison:
-    """Compare with a run that starts with an earlier run's files. If that one did less, because it
-    loaded what the earlier one had saved, only what both end on is compared: their weights, and
-    what they print and save.
+    """Compare with a run that starts with an earlier run's files. If that one neither trained nor
+    fitted anything, because it loaded what the earlier one had saved, only what both end on is
+    compared: their weights, and what they print and save.
     """
     compared = compare_runs(first, again)
     one, other = first.completed_trace, again.completed_trace
     if one is None or other is None or not isinstance(compared, Divergence):
         return compared
-    did_less = compared.kind == "missing" and _made(other) < _made(one)
-    return (compare_ends_on(one, other) or compared) if did_less else compared
+    only_loads = compared.kind == "missing" and not other.steps() and not _has_fits(other)
+    return (compare_ends_on(one, other) or compared) if only_loads else compared
 
 
-def _made(trace: Trace) -> int:
-    """Return how many steps and fits a run made."""
-    return trace.measures.steps + trace.measures.fits
+def _has_fits(trace: Trace) -> bool:
+    return bool(trace.measures.learned) or any(table.kind == "fits" for table in trace.tables)
 
 
 def explain(

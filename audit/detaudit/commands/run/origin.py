@@ -33,14 +33,18 @@ def origin(done: Sequence[Finished]) -> str:
         for one in left.measures.learned:
             if divergence.name.startswith(f"{one.name}, "):
                 phase, _, number = one.name.rpartition(" ")
-                return _origin_of_fit(left, right, phase, int(number))
+                before = (
+                    "so are all arrays that were fitted, and the numbers of every fit before it"
+                )
+                return _origin_of_fit(left, right, phase, int(number), before)
         if left.trained:
             return "every recorded step of the training is equal, but what the script saves differs"
         return "no training step was observed: what the script prints and saves was compared"
     fit = _fit_row(left, divergence)
     if fit is not None:
         table, row = fit
-        return _origin_of_fit(left, right, table.phase, int(table.step[row]))
+        before = "so are the arrays of every fit before it"
+        return _origin_of_fit(left, right, table.phase, int(table.step[row]), before)
     if divergence.stage == "data":
         return "the batches of this step already differed"
     if divergence.stage == "forward" and divergence.name.startswith(protocol.ARGUMENT):
@@ -141,13 +145,13 @@ def step_table(trace: Trace, found: Divergence) -> Table | None:
     )
 
 
-def _origin_of_fit(left: Trace, right: Trace, phase: str, number: int) -> str:
-    before = "every fit before it that was observed is equal"
+def _origin_of_fit(left: Trace, right: Trace, phase: str, number: int, before: str) -> str:
+    """Return whether the data of a fit differed; ``before`` says what is equal beside it."""
     mine, theirs = (_data_of_fit(trace, phase, number) for trace in (left, right))
     if not mine or not theirs:
-        return before
+        return before.removeprefix("so are ") + " are equal"
     if mine != theirs:
-        return f"the data of this fit already differed, but {before}"
+        return "the data of this fit already differed"
     return f"the data of this fit was equal, and {before}"
 
 

@@ -5,7 +5,7 @@ the author's own metric.
 import re
 from collections.abc import Iterator, Sequence
 
-from detaudit_probes.protocol import BESIDE, LEARNED, PRINTED, Content, Contents
+from detaudit_probes.protocol import BESIDE, PRINTED
 
 from detaudit.commands.run.findings import Output, Quantity
 from detaudit.commands.run.judging import saved
@@ -48,7 +48,8 @@ def _saved(traces: Sequence[Trace]) -> list[Output]:
     read = traces[0].contents
     if read is not None:
         unlike = {place.file for place in _differing(traces, traces[0].trained)}
-        judged = (file for file in _files(read) if contents.judged(file, traces[0].trained))
+        files = contents.without_learned(read).files
+        judged = (file for file in files if contents.judged(file, traces[0].trained))
         matching.update({file.name: file.name not in unlike for file in judged})
     return [Output("saved", name, matching[name]) for name in sorted(matching) if name != PRINTED]
 
@@ -71,14 +72,9 @@ def _not_judged(traces: Sequence[Trace]) -> list[Output]:
     if read is None or not traces[0].trained:
         return []
     judged = {place.file for place in _differing(traces, True)} | {PRINTED}
-    files = {file.name for file in _files(read)}
+    files = {file.name for file in contents.without_learned(read).files}
     unlike = sorted(({place.file for place in _differing(traces, False)} & files) - judged)
     return [Output("other", name, False) for name in unlike]
-
-
-def _files(read: Contents) -> list[Content]:
-    """Return the files that were read, and what was printed."""
-    return [file for file in read.files if file.format != LEARNED]
 
 
 def _differing(traces: Sequence[Trace], trained: bool) -> Iterator[Place]:

@@ -302,8 +302,11 @@ class Sandboxed:
         written = self.written(trial)
         found = {name: self.sandbox.find(trial, name) for name in written}
         if trial in self._continued:
-            untouched = set(self._left) - set(written)
-            found.update({name: self.sandbox.find_kept(name) for name in sorted(untouched)})
+            for name in self._left:
+                # Of a folder that was removed, only the folder may be among the written names
+                places = {name, *map(str, Path(name).parents)}
+                if not places & set(written):
+                    found[name] = self.sandbox.find_kept(name)
         return {name: path for name, path in found.items() if path is not None}
 
     def settle(self, trial: Path, begun: Begun | None) -> None:

@@ -31,21 +31,21 @@ from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.stamps import (
     IN_STAMP,
     LATER,
-    NAME_OF_TIME,
     SLOWER,
     WHOLE,
     as_duration,
     as_id,
     as_stamp,
     has_unit,
+    is_called_a_time,
     is_name,
     is_present,
 )
 
-MOST_REPORTED = 50  # times
+MOST_REPORTED = 1000  # times
 
 _PART = re.compile(r"\d{1,2}|\d{4}")  # the day of a month, a year
-_RANK = re.compile(r"rank", re.IGNORECASE)
+_RANK = re.compile(r"rank_test_\w+")  # a column of a search's results
 _ADDRESS = re.compile(r" at (0x[0-9a-f]{8,16})>")  # "<object at 0x7f0a5c3b2d10>"
 
 IgnoredPlaces = dict[Place, Ignored]
@@ -195,15 +195,15 @@ def _following(place: Place, line: str) -> str:
 
 
 def _recognised(read: Contents, unsteady: set[Place]) -> Iterator[tuple[Place, Ignored]]:
-    """Return the places of temporary files, of addresses as Python prints them, and of numbers with
-    a unit of time that differ although everything is pinned: libraries in C print durations that no
-    pin of the clock reaches.
+    """Return the places of temporary files, of addresses as Python prints them, and of values with
+    a unit or a name of time that differ although everything is pinned: no pin of the clock reaches
+    a library in C. Of values with such a name, zeros and the ranks of a search are times too.
     """
     temporary = os.path.join(tempfile.gettempdir(), "")
     for file in read.files:
         for leaf in file.leaves:
             # The spread of durations, for example, is zero if each takes as many ticks
-            named = NAME_OF_TIME.search(leaf.place) is not None
+            named = is_called_a_time(leaf.place)
             of_time = leaf.kind == NUMBER and named
             own = Place(file.name, leaf.place) in unsteady  # a library in C reads its own clock
             if of_time and (own or _RANK.search(leaf.place) or not float(leaf.text)):

@@ -77,18 +77,28 @@ def replace_text(path: str, text: str) -> None:
 
 def states_in(upper: str) -> dict[str, list[int]]:
     """Return the names in an upper layer, each with its inode and time of change: files and links
-    that were created, changed or (as whiteouts) removed, and empty new folders.
+    that were created, changed or (as whiteouts) removed, empty new folders, and folders that were
+    removed and made again.
     """
     states: dict[str, list[int]] = {}
     for folder, folders, files in os.walk(upper):
         links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
         paths = [os.path.join(folder, name) for name in [*files, *links]]
-        if not folders and not files and folder != upper:
+        if folder != upper and (_is_opaque(folder) or not (folders or files)):
             paths.append(folder)
         for path in paths:
             status = os.lstat(path)
             states[os.path.relpath(path, upper)] = [status.st_ino, status.st_ctime_ns]
     return states
+
+
+def _is_opaque(folder: str) -> bool:
+    """Whether a folder of an upper layer hides the one below it."""
+    for name in ("trusted.overlay.opaque", "user.overlay.opaque"):
+        with contextlib.suppress(OSError):
+            if os.getxattr(folder, name) == b"y":
+                return True
+    return False
 
 
 def removable(folder: str) -> None:

@@ -79,7 +79,7 @@ def what_to_do(report: v1.RunReport) -> str:
             )
         if report.options.get("write_fix"):
             name = report.options["write_fix"]
-            return f"apply the fix, which was written to {name}: patch -p1 < {name}"
+            return f"apply the fix in the script's folder: patch -p1 < {name}"
         return (
             "save the fix above as fix.diff (--write-fix fix.diff does it for you), and apply it "
             "with patch -p1 < fix.diff"

@@ -28,10 +28,11 @@ def recognises(name: str, start: bytes) -> bool:
 
 
 def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
-    arrays = joblib_arrays.between(file)
-    file.seek(0)
+    begin = file.tell()  # after the header of an npy file, for example
+    arrays = joblib_arrays.find(file)
+    file.seek(begin)
     if arrays:
-        file = io.BytesIO(joblib_arrays.without(file.read(), arrays))
+        file = io.BytesIO(joblib_arrays.strip(file.read(), arrays))
     for number_of_array, one in enumerate(arrays, 1):
         place = "array %d" % number_of_array
         yield from _of_array("%s (%s)" % (place, one.name) if one.name else place, one)
@@ -49,7 +50,7 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
     yield raw("structure", *structure)
 
 
-def _of_array(place: str, found: joblib_arrays.Between) -> Iterable[Leaf]:
+def _of_array(place: str, found: joblib_arrays.EmbeddedArray) -> Iterable[Leaf]:
     whole = array(place, found.dtype, str(found.shape), found.elements)
     code = NUMBERS.get(found.dtype[1:])
     if code is None or found.dtype[0] == ">":
