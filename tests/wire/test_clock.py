@@ -17,7 +17,7 @@ exec("import time\\ndef wait():\\n    return time.time()", vars(theano))
 session = types.SimpleNamespace(
     wrap=lambda *given: None,
     at_points=lambda function: None,
-    after_import=lambda name, function: later.append(function),
+    after_import=lambda name, function: later.append(function) if name == "theano" else None,
     sites=types.SimpleNamespace(is_users=lambda file: False),
     own_setting=lambda source: None,
 )
