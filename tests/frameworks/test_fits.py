@@ -243,6 +243,7 @@ if "AGAIN" not in os.environ:
 )
 
 
+@slow
 def test_what_two_programs_of_one_process_fit_is_told_apart(run):
     recorded = unchanged(run, AFTER_EXEC)
     names = [one.name for one in recorded.measures.learned]

@@ -161,6 +161,7 @@ def test_a_second_run_that_loads_and_ends_otherwise_is_named(tmp_path):
     assert [one["source"] for one in report["causes"]] == ["input-changed"]
 
 
+@slow
 def test_a_number_that_an_estimator_learns_is_a_result(tmp_path):
     text = MEASURES.replace("CUT", "1e-3 * np.random.rand()")
     report = audited(tmp_path, text, "--no-search")

@@ -374,6 +374,7 @@ def states_of(audited) -> list[Path]:
     return sorted(Path(audited.resume).parent.rglob(program.STATE_FILE))
 
 
+@slow
 def test_a_fault_of_our_own_takes_nothing_away_of_a_saved_run(project, monkeypatch):
     cut, _ = project.audit(Following(2))
     with monkeypatch.context() as faulty:
