@@ -1,11 +1,14 @@
 """The parts of a file that are compared: arrays, numbers, texts and bytes, each with its place."""
 
 import hashlib
+import struct
 from typing import Any, Iterable, Iterator, List
 
 from detaudit_probes.protocol import ARRAY, BYTES, NUMBER, TEXT, Leaf
 
 MOST_LEAVES = 50000  # of one file; the others become one
+#: How :mod:`struct` calls the dtypes of arrays that may be times.
+LETTERS = {"<f8": "d", "<f4": "f", "<i8": "q", "<i4": "i", "<u8": "Q", "<u4": "I"}
 FEW = 64  # elements of an array that are numbers
 LONGEST = 2000  # characters of a text that are kept
 MOST_TEXT = 1 << 20  # characters of all texts of a file that are kept
@@ -25,6 +28,18 @@ def few(place: str, values: List[Any], whole: Leaf) -> List[Leaf]:
     if len(values) == 1:
         return [number(place, repr(values[0]))]
     return [number("%s[%d]" % (place, row), repr(one)) for row, one in enumerate(values)]
+
+
+def of_elements(place: str, dtype: str, elements: bytes, whole: Leaf) -> List[Leaf]:
+    """Return a leaf for each of a few numbers, from the bytes of an array with this ``dtype`` as
+    NumPy writes it (``<f8``); else ``whole``.
+    """
+    letter = LETTERS.get(dtype)
+    size = struct.calcsize("<" + letter) if letter is not None else 0
+    if letter is None or len(elements) > FEW * size:
+        return [whole]
+    values = struct.unpack("<%d%s" % (len(elements) // size, letter), elements)
+    return few(place, list(values), whole)
 
 
 def raw(place: str, *parts: Any) -> Leaf:

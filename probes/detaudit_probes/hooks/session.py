@@ -57,7 +57,7 @@ class Session(Given):
         ``makers``: if that is the ``__init__`` of a class of the user's, record the line that
         created the object as well.
         """
-        known = source in self.counts, len(self.sites)
+        known = self.found_new is not None and (source in self.counts, len(self.sites))
         self.count(source)
         if source not in self.used and not self.sites.importing():
             self.used.add(source)

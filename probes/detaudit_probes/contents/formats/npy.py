@@ -1,15 +1,12 @@
 """NumPy's ``.npy``: a header and the elements of one array (numpy.lib.format)."""
 
 import ast
-import struct
 from typing import Any, BinaryIO, Iterator
 
-from detaudit_probes.contents.leaves import FEW, array, few, of_file
+from detaudit_probes.contents.leaves import FEW, array, of_elements, of_file
 from detaudit_probes.protocol import Leaf
 
 MAGIC = b"\x93NUMPY"
-#: How :mod:`struct` calls the dtypes of arrays that may be times.
-LETTERS = {"<f8": "d", "<f4": "f", "<i8": "q", "<i4": "i", "<u8": "Q", "<u4": "I"}
 
 
 def recognises(name: str, start: bytes) -> bool:
@@ -28,12 +25,8 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         return
     data = b"".join(of_file(file)) if _size(header["shape"]) <= FEW else None
     whole = array("", repr(sorted(header.items())), *(of_file(file) if data is None else [data]))
-    letter = LETTERS.get(str(header["descr"]))
-    if data is None or letter is None:
-        yield whole
-        return
-    numbers = struct.unpack("<%d%s" % (len(data) // struct.calcsize("<" + letter), letter), data)
-    for leaf in few("", list(numbers), whole):
+    found = [whole] if data is None else of_elements("", str(header["descr"]), data, whole)
+    for leaf in found:
         yield leaf
 
 

@@ -8,15 +8,12 @@ arrays that joblib puts between the instructions are read as arrays.
 import datetime
 import io
 import pickletools
-import struct
-from typing import Any, BinaryIO, Dict, Iterable, Iterator, List, Optional
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional
 
 from detaudit_probes.contents.formats import joblib_arrays
-from detaudit_probes.contents.leaves import FEW, array, few, number, raw, text
+from detaudit_probes.contents.leaves import array, number, of_elements, raw, text
 from detaudit_probes.protocol import Leaf
 
-#: How :mod:`struct` reads the elements of an array that may be times.
-NUMBERS = {"f8": "d", "f4": "f", "i8": "q", "i4": "i"}
 #: Instructions that only say how the others are stored.
 STORAGE = frozenset(("PROTO", "FRAME"))
 MEMOIZE = frozenset(("MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"))
@@ -35,7 +32,10 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         file = io.BytesIO(joblib_arrays.strip(file.read(), arrays))
     for number_of_array, one in enumerate(arrays, 1):
         place = "array %d" % number_of_array
-        yield from _of_array("%s (%s)" % (place, one.name) if one.name else place, one)
+        if one.name:
+            place = "%s (%s)" % (place, one.name)
+        whole = array(place, one.dtype, str(one.shape), one.elements)
+        yield from of_elements(place, one.dtype, one.elements, whole)
     structure: List[str] = []
     for place, (instruction, value) in enumerate(_instructions(file), 1):
         structure.append(instruction)
@@ -48,17 +48,6 @@ def leaves(file: BinaryIO, name: str) -> Iterator[Leaf]:
         elif value is not None:
             yield text(where, str(value))
     yield raw("structure", *structure)
-
-
-def _of_array(place: str, found: joblib_arrays.EmbeddedArray) -> Iterable[Leaf]:
-    whole = array(place, found.dtype, str(found.shape), found.elements)
-    code = NUMBERS.get(found.dtype[1:])
-    if code is None or found.dtype[0] == ">":
-        return [whole]
-    count = len(found.elements) // struct.calcsize(code)
-    if count > FEW:
-        return [whole]
-    return few(place, list(struct.unpack("<%d%s" % (count, code), found.elements)), whole)
 
 
 def _moment(value: bytes) -> Optional[str]:
