@@ -29,6 +29,11 @@ def interpreter(version: str) -> str | None:
     return None
 
 
+def activated() -> dict[str, str]:
+    """The PATH of an activated environment: ``python`` in a shell script is this interpreter."""
+    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+
+
 def with_backend(backend: str) -> str:
     """The interpreter that ``_DETAUDIT_BACKEND_PYTHON`` names, or this one; skips if the backend is
     not installed.

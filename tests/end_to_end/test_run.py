@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.conftest import Ran, command
-from tests.interpreters import with_backend
+from tests.interpreters import activated, with_backend
 from tests.slow import slow
 from tests.wire.test_children import alive
 from tests.wire.test_death import descendants
@@ -95,7 +95,7 @@ def test_the_training_that_a_shell_script_starts_is_judged(tmp_path, detaudit):
         "import subprocess, sys\nsubprocess.run([sys.executable, 'train.py'], check=True)\n"
     )
     (folder / "train.sh").write_text('cd "$(dirname "$0")"\npython launch.py\necho done\n')
-    ran = detaudit("run", "--json", str(report), "--no-cost", str(folder / "train.sh"))
+    ran = detaudit("run", "--json", str(report), "--no-cost", str(folder / "train.sh"), **activated())
     found = json.loads(report.read_text())
     (cause,) = found["causes"]
     assert (found["judged_by"], cause["source"]) == ("training", "python-random"), ran.err

@@ -133,6 +133,21 @@ def test_a_fault_in_the_state_is_named_to_it(audited):
     assert found["step"] == 5 and "'b'" in found["name"]
 
 
+def test_a_fault_in_the_state_of_optax_is_named_to_it(audited):
+    noise = f"""
+def noise():
+    read = lambda: np.float32({NOISE})
+    return jax.pure_callback(read, jax.ShapeDtypeStruct((), "float32"))
+"""
+    changed = """
+    moments = {**state[0].mu, "b": state[0].mu["b"] + noise()}
+    state = state[0]._replace(mu=moments), *state[1:]
+    return optax"""
+    found = audited(noise + OPTAX.replace("\n    return optax", changed))["first_divergence"]
+    assert (found["stage"], found["step"]) == ("update", 0)
+    assert found["name"] == "optimizer/result[1][0].mu['b']"
+
+
 def test_a_function_that_only_computes_gradients_is_no_step(audited):
     loop = """
 gradient = jax.jit(jax.grad(loss))

@@ -3,6 +3,7 @@ no results.
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from detaudit.commands.run import program
 from detaudit.errors import UsageError
 
 from tests import notebook_files
+from tests.interpreters import activated
 from tests.slow import slow
 
 #: Trains by hand, with every seed set, and writes times, durations, process ids and run ids.
@@ -249,6 +251,15 @@ def test_the_command_of_an_installed_package_is_its_function(project, tmp_path):
     found = program.find("train-model", False, ("7",), project, str(python))
     assert (found.module, found.function, found.title) == ("pkg.train", "main", "train-model")
     assert found.command("python", project)[3:] == ["7"]
+    script = tmp_path / "bin" / "train-model"
+    assert program.find(str(script), False, ("7",), project, str(python)).root == script.parent
+    python.write_text("")
+    script.chmod(0o755)
+    assert program.find(str(script), False, ("7",), project, str(python)) == found
+    # Another environment's command starts an interpreter of its own
+    other = program.find(str(script), False, ("7",), project, "/opt/python")
+    assert (other.root, other.title) == (project, "train-model")
+    assert other.command("/opt/python", project) == [str(script), "7"]
     with pytest.raises(UsageError, match="There is no script train_model"):
         program.find("train_model", False, (), project, str(python))
 
@@ -293,7 +304,8 @@ def test_a_cause_is_found_in_any_process_that_a_shell_script_starts(project, tmp
     (project / "train.py").write_text("import numpy as np\n\nprint(np.random.normal())\n")
     saved = tmp_path / "report.json"
     command = [sys.executable, "-m", "detaudit", "run", "--no-cost", "--json", str(saved)]
-    subprocess.run([*command, "train.sh"], cwd=project, capture_output=True)
+    environment = {**os.environ, **activated()}
+    subprocess.run([*command, "train.sh"], cwd=project, env=environment, capture_output=True)
     report = json.loads(saved.read_text(encoding="utf-8"))
     assert [one["source"] for one in report["causes"]] == ["numpy-legacy"], report["reason"]
     (site,) = report["causes"][0]["sites"]

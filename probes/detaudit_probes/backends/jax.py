@@ -175,6 +175,15 @@ def read(variable: Any) -> Any:
     return numpy.array(tensor(variable))
 
 
+def view(variable: Any) -> Any:
+    """Like :func:`read`, but not copied where they lie in the host's memory, which the next step
+    may take over. Copying large weights takes ten times as long as digesting them.
+    """
+    import numpy
+
+    return numpy.asarray(tensor(variable))
+
+
 def sync(model: Any) -> None:
     """During ``fit``, the state is outside of the variables, in the result of its compiled step."""
     model.jax_state_sync()

@@ -12,7 +12,7 @@ import sys
 from typing import Any, Callable, Dict, List, Tuple
 
 from detaudit_probes import backends
-from detaudit_probes.hooks.keras.jax import LOOPS, JaxHooks
+from detaudit_probes.hooks.keras.jax import LOOPS, OPTIMIZER, JaxHooks
 from detaudit_probes.hooks.keras.jax_compiled import FOLLOWED, ByIdentity, is_array
 from detaudit_probes.hooks.keras.jax_or_torch import Leaf, traced
 
@@ -113,6 +113,18 @@ class PlainJaxHooks(JaxHooks):
 
         self.session.wrap(sys.modules["optax"], "apply_updates", wrapper)
 
+    def name_state(self, result: Any) -> None:
+        """Name what a traced function returns of the state of Optax's optimizers, which is made of
+        named tuples.
+        """
+        import jax
+
+        found, _ = jax.tree_util.tree_flatten_with_path(result, is_leaf=_is_of_optax)
+        for path, one in found:
+            if _is_of_optax(one):
+                name = "%sresult%s" % (OPTIMIZER, jax.tree_util.keystr(path))
+                self.name(_named(name, one))
+
     def _note_updates(self, params: Any) -> None:
         named = _named("params", params)
         if traced([one for _, one in named]):
@@ -155,6 +167,10 @@ def _by_name(function: Any, arguments: Any, named: Dict[str, Any]) -> List[Tuple
     # Of two that are alike, the first is the state: a later one may be its batch
     found = [*zip(words, arguments), *named.items()]
     return [(name, one) for name, one in found if _kind(one)[1]]
+
+
+def _is_of_optax(value: Any) -> bool:
+    return isinstance(value, tuple) and type(value).__module__.partition(".")[0] == "optax"
 
 
 def _kind(value: Any) -> Tuple[Any, bool, Tuple[Any, ...]]:

@@ -178,23 +178,26 @@ def find(
 ) -> Program:
     """Return the program that the command line names: a script, a module, a function of a module
     (``package.train:main``), a command that an installed package has in the environment of
-    ``python``, a shell script, or any command in ``PATH``, such as ``bash`` or a launcher. Raises
-    UsageError with a sentence if there is none.
+    ``python``, a shell script, or any command in ``PATH`` or beside an interpreter, such as ``bash``
+    or a launcher. Raises UsageError with a sentence if there is none.
     """
     if is_module:
         return Program(None, target, arguments, cwd, _own_folder(cwd))
     called = _FUNCTION.fullmatch(target)
     if called is not None:
         return Program(None, called[1], arguments, cwd, _own_folder(cwd), function=called[2])
-    if "/" not in target and not (cwd / target).exists():
-        installed = _CONSOLE_SCRIPT.search(notebooks.text_of(Path(python).parent / target) or "")
+    path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
+    is_name = "/" not in target and not path.exists()
+    if is_name or _is_installed(path):
+        command = Path(python).parent / target if is_name else path
+        text = notebooks.text_of(command) if command.parent == Path(python).parent else None
+        installed = _CONSOLE_SCRIPT.search(text or "")
         if installed is not None:
             return Program(
-                None, installed[1], arguments, cwd, _own_folder(cwd), {}, installed[2], target
+                None, installed[1], arguments, cwd, _own_folder(cwd), {}, installed[2], command.name
             )
-        if shutil.which(target) is not None:
-            return _command(target, arguments, cwd)
-    path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
+        if not is_name or shutil.which(target) is not None:
+            return _command(target if is_name else str(path), arguments, cwd)
     package = target.rstrip("/").replace("/", ".")
     if not path.is_file():
         raise UsageError(
@@ -211,6 +214,14 @@ def find(
     found = Program(path, None, arguments, started_in, _root_of(path, cwd), words=words)
     _ = found.not_run, found.skips_programs  # refuses what is no notebook
     return found
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether this is a command beside an interpreter, such as ``/opt/env/bin/torchrun``, which is
+    no script of the user's.
+    """
+    beside = ((path.parent / name).exists() for name in ("python", "python3"))
+    return not path.suffix and path.is_file() and os.access(path, os.X_OK) and any(beside)
 
 
 def _root_of(path: Path, cwd: Path) -> Path:

@@ -85,10 +85,13 @@ def what_to_do(report: v1.RunReport) -> str:
             "with patch -p1 < fix.diff"
         )
     if report.causes:
-        return (
-            "change the lines listed under Why, which use the source that makes runs differ; "
-            "detaudit explain ID says how to pin it"
-        )
+        source = report.causes[0].source if len(report.causes) == 1 else "ID"
+        if any(cause.sites for cause in report.causes):
+            return (
+                f"change the lines listed under Why, which use the source that makes runs differ; "
+                f"detaudit explain {source} says how to pin it"
+            )
+        return f"pin what is named under Why; detaudit explain {source} says how"
     if report.reproducible is False and not report.interrupted:
         if report.over_budget:
             return "give a larger --budget, to find the cause and a fix"

@@ -20,6 +20,7 @@ from detaudit_probes.hooks.keras.jax_compiled import (
 )
 from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainHooks, Stated, traced
 from detaudit_probes.ops.frameworks import jax_calls
+from detaudit_probes.recording import on_device
 
 #: Prefix of the names of an optimizer's state.
 OPTIMIZER = "optimizer/"
@@ -51,13 +52,25 @@ class JaxHooks(PlainHooks):
             if name and traced([value]):
                 self.names.put(value, name)
 
+    def name_state(self, result: Any) -> None:
+        """Does nothing: Keras' optimizers have named their state when they were applied."""
+
     def read(self, variable: Any) -> Any:
+        return self._backend.read(self._plain(variable))
+
+    def read_each(self, variables: List[Any]) -> List[Any]:
+        return on_device.of_variables(self._backend, variables, self._view)
+
+    def _view(self, variable: Any) -> Any:
+        return self._backend.view(self._plain(variable))
+
+    def _plain(self, variable: Any) -> Any:
         import jax
 
         value = self._backend.tensor(variable)
         if hasattr(value, "dtype") and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
             value = jax.random.key_data(value)
-        return self._backend.read(value)
+        return value
 
     def followed(self, function: Any, by_user: bool = False) -> Optional[Followed]:
         """Return what is known of a function of the user's, or of any function if the user's own
@@ -265,7 +278,7 @@ class JaxHooks(PlainHooks):
                     array.tobytes() != one.tobytes() for array in alike
                 )
         returned = computed + [
-            ("forward" if one.shape else "loss", one.path, self.read(one)) for one in others
+            ("forward" if one.shape else "loss", one.path, self._view(one)) for one in others
         ]
         if batch:
             self.recorder.batch(batch)

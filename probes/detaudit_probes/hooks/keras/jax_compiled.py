@@ -59,6 +59,8 @@ class Followed:
 
             before, gradients = hooks.applications, hooks.gradients
             result = function(*arguments, **named)
+            if hooks.applications > before:
+                hooks.name_state(result)
             self.last = (
                 [hooks.names.get(one, "") for one in jax.tree.leaves(result)]
                 if hooks.applications > before
