@@ -19,6 +19,8 @@ adapter and its name to the list. An adapter has
                                 count random operations that take a seed from the global generator
 ``generator_states()``          (name, state) of its generators and of Keras', without creating one
 ``read(variable)``              the bits as a NumPy array that nothing else writes to
+``view(variable)``              (JAX, Torch) the same, but perhaps of memory that the next step
+                                writes to
 ``tensor(variable)``, ``dtype_name(value)``, ``on_card(variable)``, ``lanes(values)``
                                 (Keras 3) a variable's content, and
                                 :mod:`detaudit_probes.recording.on_device` for variables on a card

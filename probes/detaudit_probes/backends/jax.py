@@ -172,13 +172,11 @@ def read(variable: Any) -> Any:
     """Return the bits of a variable, or of a JAX array."""
     import numpy
 
-    return numpy.array(tensor(variable))
+    return numpy.array(view(variable))
 
 
 def view(variable: Any) -> Any:
-    """Like :func:`read`, but not copied where they lie in the host's memory, which the next step
-    may take over. Copying large weights takes ten times as long as digesting them.
-    """
+    """Like :func:`read`, but of live memory, which the next step may take over."""
     import numpy
 
     return numpy.asarray(tensor(variable))

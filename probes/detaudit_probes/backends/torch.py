@@ -186,24 +186,31 @@ def _signed(number: int) -> int:
 
 
 def read(variable: Any) -> Any:
-    """Return a copy, because Torch returns live memory, which the next step overwrites. NumPy has
-    no bfloat16, which is returned by its bits.
+    """Return a copy, because Torch returns live memory, which the next step overwrites."""
+    import numpy
+
+    return numpy.array(view(variable))
+
+
+def view(variable: Any) -> Any:
+    """Like :func:`read`, but of live memory: copying large weights takes ten times as long as
+    digesting them. NumPy has no bfloat16, which is returned by its bits.
     """
     import numpy
     import torch
 
     value = tensor(variable)
     if not isinstance(value, torch.Tensor):
-        return numpy.array(value)
+        return numpy.asarray(value)
     value = value.detach().cpu().resolve_conj().resolve_neg()
     if value.dtype == torch.bfloat16:
-        bits = numpy.array(value.view(torch.int16).numpy())
+        bits = value.view(torch.int16).numpy()
         try:
             import ml_dtypes  # Keras needs it, plain Torch does not
         except ImportError:
             return bits
         return bits.view(ml_dtypes.bfloat16)
-    return numpy.array(value.numpy())
+    return value.numpy()
 
 
 def sync(model: Any) -> None:

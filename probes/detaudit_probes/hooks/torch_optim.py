@@ -63,13 +63,19 @@ class _Hooks:
     def read(self, variable: Any) -> Any:
         """Return the bits of a tensor; nothing of one that has none that can be read."""
         import numpy
+
+        return numpy.array(self.view(variable))
+
+    def view(self, variable: Any) -> Any:
+        """Like :meth:`read`, for what is fingerprinted before the next step."""
+        import numpy
         import torch
 
         try:
             value = self._backend.tensor(variable)
             if value.layout != torch.strided:
                 value = value.detach().to_dense()
-            return self._backend.read(value)
+            return self._backend.view(value)
         except Exception:  # Torch's, for a tensor without memory, or of a kind that NumPy lacks
             return numpy.zeros(0)
 
@@ -78,9 +84,9 @@ class _Hooks:
 
     def read_each(self, variables: List[Any]) -> List[Any]:
         try:
-            return on_device.of_variables(self._backend, variables, self.read)
+            return on_device.of_variables(self._backend, variables, self.view)
         except Exception:
-            return [self.read(variable) for variable in variables]
+            return [self.view(variable) for variable in variables]
 
     # Parameters -------------------------------------------------------------------------------
 
@@ -131,7 +137,7 @@ class _Hooks:
     def wrap_backward(self, original: Any) -> Any:
         def backward(tensor: Any, *arguments: Any, **named: Any) -> Any:
             if not _compiling() and self.recorder.recording and tensor.numel() <= MOST_ELEMENTS:
-                self._losses.append(self.recorder.trace.take(self.read(tensor)))
+                self._losses.append(self.recorder.trace.take(self.view(tensor)))
             return original(tensor, *arguments, **named)
 
         return backward

@@ -20,7 +20,6 @@ from detaudit_probes.hooks.keras.jax_compiled import (
 )
 from detaudit_probes.hooks.keras.jax_or_torch import Leaf, PlainHooks, Stated, traced
 from detaudit_probes.ops.frameworks import jax_calls
-from detaudit_probes.recording import on_device
 
 #: Prefix of the names of an optimizer's state.
 OPTIMIZER = "optimizer/"
@@ -58,10 +57,7 @@ class JaxHooks(PlainHooks):
     def read(self, variable: Any) -> Any:
         return self._backend.read(self._plain(variable))
 
-    def read_each(self, variables: List[Any]) -> List[Any]:
-        return on_device.of_variables(self._backend, variables, self._view)
-
-    def _view(self, variable: Any) -> Any:
+    def view(self, variable: Any) -> Any:
         return self._backend.view(self._plain(variable))
 
     def _plain(self, variable: Any) -> Any:
@@ -278,7 +274,7 @@ class JaxHooks(PlainHooks):
                     array.tobytes() != one.tobytes() for array in alike
                 )
         returned = computed + [
-            ("forward" if one.shape else "loss", one.path, self._view(one)) for one in others
+            ("forward" if one.shape else "loss", one.path, self.view(one)) for one in others
         ]
         if batch:
             self.recorder.batch(batch)

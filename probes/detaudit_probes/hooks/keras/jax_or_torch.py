@@ -44,8 +44,12 @@ class PlainHooks(TrainingHooks):
     def first(self, variable: Any) -> Any:
         return on_device.of_variable(self._backend, variable, self.read)
 
+    def view(self, variable: Any) -> Any:
+        """Like :meth:`read`, for what is fingerprinted before the next step."""
+        return self._backend.view(variable)
+
     def read_each(self, variables: List[Any]) -> List[Any]:
-        return on_device.of_variables(self._backend, variables, self.read)
+        return on_device.of_variables(self._backend, variables, self.view)
 
     def sync(self, model: Any) -> None:
         self._backend.sync(model)
