@@ -411,6 +411,7 @@ class Measures(NamedTuple):
     files: Files = Files()
     placebos: Tuple[str, ...] = ()  # ids of the placebos that the program has applied
     trackers: Tuple[str, ...] = ()  # modules of experiment trackers that were imported
+    imported: Tuple[str, ...] = ()  # distributions that the program has imported (facts.PACKAGES)
     pinpoint: Optional[StepReplayed] = None
     operations: OperationsReplayed = OperationsReplayed()
     refusals: Tuple[Refused, ...] = ()

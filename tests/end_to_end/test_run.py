@@ -95,7 +95,9 @@ def test_the_training_that_a_shell_script_starts_is_judged(tmp_path, detaudit):
         "import subprocess, sys\nsubprocess.run([sys.executable, 'train.py'], check=True)\n"
     )
     (folder / "train.sh").write_text('cd "$(dirname "$0")"\npython launch.py\necho done\n')
-    ran = detaudit("run", "--json", str(report), "--no-cost", str(folder / "train.sh"), **activated())
+    ran = detaudit(
+        "run", "--json", str(report), "--no-cost", str(folder / "train.sh"), **activated()
+    )
     found = json.loads(report.read_text())
     (cause,) = found["causes"]
     assert (found["judged_by"], cause["source"]) == ("training", "python-random"), ran.err

@@ -8,8 +8,10 @@ import pytest
 from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Quantity, Search
 from detaudit.report import read, write
 from detaudit.report.formats import registry
+from detaudit.report.pages import wording
 from detaudit.report.pages.run import describe_site
 from detaudit.report.schema import v1
+from msgspec import structs
 
 from tests.pure.example_runs import DIFFERING, MATCHING, document
 from tests.pure.golden import on_terminal as shown
@@ -157,6 +159,24 @@ def test_causes_that_are_needed_together_say_so():
     unsure = (*DIFFERING.causes, Cause("hash-seed", "hash-seed", None))
     for causes in (DIFFERING.causes, unsure):
         assert "All required" not in shown(document(replace(DIFFERING, causes=causes)))
+
+
+@pytest.mark.parametrize(
+    ("imported", "said"),
+    [
+        (None, "Python 3.11.7, TensorFlow 2.21.0, Keras 3.15.1"),
+        (["scikit-learn", "numpy"], "Python 3.11.7, scikit-learn 1.7"),
+        (["keras", "torch", "numpy"], "Python 3.11.7, Torch 2.13, Keras 3.15.1"),
+        (["numpy"], "Python 3.11.7, NumPy 2.3"),
+        ([], "Python 3.11.7"),
+    ],
+)
+def test_only_what_the_program_has_imported_was_tested(imported, said):
+    packages = {"tensorflow": "2.21.0", "keras": "3.15.1", "torch": "2.13", "numpy": "2.3"}
+    facts = {"python": "3.11.7", "packages": {**packages, "scikit-learn": "1.7"}}
+    facts |= {} if imported is None else {"imported": imported}
+    tested = wording.context(structs.replace(document(MATCHING), environment=facts, machine={}))
+    assert tested == said
 
 
 def test_a_result_that_depends_on_the_machine_says_on_what():

@@ -132,6 +132,8 @@ def test_durations_that_an_estimator_keeps_are_no_results(tmp_path):
     assert (report["reproducible"], report["judged_by"]) == (True, "fits"), report["reason"]
     times = {one["name"] for one in report["outputs"] if one["kind"] == "time"}
     assert any("latency" in name for name in times)
+    imported = report["environment"]["imported"]
+    assert {"scikit-learn", "numpy"} <= {*imported} and not {"tensorflow", "keras"} & {*imported}
 
 
 #: A second run loads what the first one has fitted.

@@ -5,7 +5,7 @@ import os
 import platform
 import resource
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 #: Distributions whose version belongs in a report, if they are installed.
 PACKAGES = (
@@ -37,6 +37,10 @@ PACKAGES = (
     "albumentations",
     "lightgbm",
     "xgboost",
+    "optuna",
+    "optax",
+    "lightning",
+    "transformers",
 )
 
 
@@ -91,6 +95,17 @@ def packages() -> Dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def imported() -> Tuple[str, ...]:
+    """Return those of the installed distributions that this process has imported."""
+    return tuple(name for name in packages() if _module_of(name) in sys.modules)
+
+
+def _module_of(distribution: str) -> str:
+    if "tensorflow" in distribution or distribution.startswith("tf-nightly"):
+        return "tensorflow"
+    return {"scikit-learn": "sklearn"}.get(distribution, distribution.replace("-", "_"))
 
 
 def _packages_of_old_python() -> Dict[str, str]:

@@ -178,8 +178,8 @@ def find(
 ) -> Program:
     """Return the program that the command line names: a script, a module, a function of a module
     (``package.train:main``), a command that an installed package has in the environment of
-    ``python``, a shell script, or any command in ``PATH`` or beside an interpreter, such as ``bash``
-    or a launcher. Raises UsageError with a sentence if there is none.
+    ``python``, a shell script, or any command in ``PATH`` or beside an interpreter, such as
+    ``bash`` or a launcher. Raises UsageError with a sentence if there is none.
     """
     if is_module:
         return Program(None, target, arguments, cwd, _own_folder(cwd))

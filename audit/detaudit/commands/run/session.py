@@ -199,7 +199,10 @@ class _Run:
             audit = _end_early(known, f"the audit ended ({failure.reason})")
             audit = replace(audit, own_fault=True)
         trials = self.session.trials()
-        facts = {"framework": {"backend": backend_of(trials) or self.backend}}
+        facts = {
+            "framework": {"backend": backend_of(trials) or self.backend},
+            "imported": _imported(trials),
+        }
         isolation = Isolation()
         if choice is not None:
             isolation = self._isolation(choice, files, trials)
@@ -513,6 +516,12 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     }
     offline = () if online else trackers.notes(imported)
     return (*environment.warnings(os.environ), *own, *offline, *_not_recorded(trials))
+
+
+def _imported(trials: Sequence[Finished]) -> list[str]:
+    """Return the distributions that the runs have imported, those that the report names."""
+    traces = (trial.trace for trial in trials if trial.trace is not None)
+    return sorted({name for trace in traces for name in trace.measures.imported})
 
 
 def _of_forks(forks: Forks) -> tuple[str, ...]:

@@ -17,6 +17,16 @@ from detaudit.report.schema import v1
 
 FILE_A_BUG = "file a bug, and attach the report that --markdown report.md writes"
 
+#: Named beside the frameworks if a program has imported them.
+LIBRARIES = {
+    "scikit-learn": "scikit-learn",
+    "lightgbm": "LightGBM",
+    "xgboost": "XGBoost",
+    "optuna": "Optuna",
+    "lightning": "Lightning",
+    "transformers": "Transformers",
+}
+
 #: Verdicts in the order in which a reader needs them.
 ORDER = ("broken", "varies", "error", "needs-pin", "reproducible", "skipped")
 
@@ -337,8 +347,7 @@ def context(report: v1.Document) -> str:
         f"{title} {version}"
         for title, version in (
             ("Python", _at(report.environment, "python")),
-            _backend(report, packages),
-            _keras(report, packages),
+            *_libraries(report, packages),
         )
         if isinstance(version, str)
     ]
@@ -349,6 +358,27 @@ def context(report: v1.Document) -> str:
     hardware = [brand] if isinstance(brand, str) else []
     hardware += [number(cores, "core")] if isinstance(cores, int) else []
     return ", ".join([*versions, *hardware])
+
+
+def _libraries(report: v1.Document, packages: Any) -> list[tuple[str, Any]]:
+    """Return the frameworks and libraries that decide a result, with their versions: of a program,
+    those that it has imported.
+    """
+    imported = _at(report.environment, "imported")
+    of_keras = [_backend(report, packages), _keras(report, packages)]
+    if not isinstance(imported, list):
+        return of_keras
+    found = [
+        (backend.title, _at(packages, name))
+        for backend in KNOWN.values()
+        for name in backend.distributions
+        if name in imported
+    ]
+    found += [of_keras[1]] if {"keras", "tf-keras"} & {*imported} else []
+    found += [(title, _at(packages, name)) for name, title in LIBRARIES.items() if name in imported]
+    if not found and "numpy" in imported:
+        return [("NumPy", _at(packages, "numpy"))]
+    return list(dict.fromkeys(found))
 
 
 def _backend(report: v1.Document, packages: Any) -> tuple[str, Any]:
