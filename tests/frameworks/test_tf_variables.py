@@ -4,12 +4,13 @@ optimizer of Keras. Its steps are observed, and nothing is added to what is comp
 
 import pytest
 from detaudit.commands.run.judging import compare_last, compare_trainings
+from detaudit.core import pinpoint
 from detaudit.core.condition import Condition
 from detaudit.core.divergence import Divergence, Match
 
 from tests.frameworks.replaying import runs_of
 from tests.interpreters import with_backend
-from tests.slow import slow
+from tests.slow import slow, slow_but_for
 
 pytestmark = pytest.mark.framework
 
@@ -160,6 +161,28 @@ def test_every_step_is_observed_nothing_is_changed_and_a_fault_is_named(run, way
     assert isinstance(found, Divergence) and found.step == 5, found
     # The noise is an argument of a function
     assert found.stage == ("data" if ("data", "argument.0") in columns else "update")
+
+
+@pytest.mark.parametrize("way", slow_but_for(["eager"], ["eager", "scattered"]))
+def test_the_operation_in_a_step_of_eager_code_is_named(run, way):
+    found = pinpoint.judged(run(way, "fault", pinpoint=5, eager=True))
+    assert (found.kind, found.failed, found.stage) == ("eager loop", "", "update")
+    assert (found.operation.name, found.origin) == ("AddV2", pinpoint.PYTHON)
+    (line,) = [
+        number
+        for number, text in enumerate(SCRIPT.splitlines(), 1)
+        if text.startswith(
+            {"eager": "        variable.assign_sub", "scattered": "    w.scatter_sub"}[way]
+        )
+        and (way != "eager" or number < SCRIPT.splitlines().index("class Model(tf.Module):"))
+    ]
+    assert found.line.endswith(f"train.py:{line}")
+
+
+@slow
+def test_a_gradient_of_a_function_that_eager_code_applies_says_why_no_operation_is_named(run):
+    found = pinpoint.judged(run("apart", "fault", pinpoint=5, eager=True))
+    assert "the gradient is taken in a tf.function" in found.failed
 
 
 @slow

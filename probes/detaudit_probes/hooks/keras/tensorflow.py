@@ -130,6 +130,7 @@ class TensorFlowHooks(TrainingHooks):
                     and context.executing_eagerly()
                     and not self.recorder.inside_fit
                 ):
+                    self.updates.end_step()
                     self.recorder.pinpoint.begin_live()
                 return original(tape)
 

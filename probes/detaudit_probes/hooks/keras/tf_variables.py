@@ -80,7 +80,7 @@ class Updates:
             for name in ASSIGNING:
                 if name in vars(owner):
                     self._hooks.session.wrap(owner, name, self._wrap_assign)
-        self._recorder.before_the_end.append(self._end_step)
+        self._recorder.before_the_end.append(self.end_step)
 
     def applied(self) -> None:
         """An optimizer with an observer of its own has used the gradient."""
@@ -124,8 +124,11 @@ class Updates:
         return value
 
     def _begin_step(self, target: Any, sources: List[Any], result: Any) -> None:
-        self._end_step()
+        self.end_step()
         self._sources.update((id(one), one) for one in sources)
+        pinpoint = self._recorder.pinpoint
+        if pinpoint is not None and pinpoint.is_live:
+            pinpoint.op_recorder.stage = "update"
         if self._recorder.recording and sources:
             self._gradients.append((target, result))
             self._recorder.use_last_loaded()
@@ -150,7 +153,7 @@ class Updates:
             self._weights[id(variable)] = self._weight(variable)
         elif eager and id(variable) in self._in_graphs:
             if id(variable) in self._weights:
-                self._end_step()
+                self.end_step()
             self._weights[id(variable)] = self._weight(variable)
         elif not eager and any(id(variable) in self._of_graph.get(graph, ()) for graph in around()):
             self._functions.met(self, [self._weight(variable)], [])
@@ -170,7 +173,7 @@ class Updates:
                 self._recorder.made("init", weight.path, weight, self._hooks, readable)
         return weight
 
-    def _end_step(self) -> None:
+    def end_step(self) -> None:
         """Record the step of eager code that has ended, if there is one."""
         if not self._weights:
             return
@@ -181,11 +184,9 @@ class Updates:
         recorder = self._recorder
         if not recorder.counting:
             return
-        if recorder.pinpoint is not None and recorder.steps == recorder.pinpoint.step:
-            recorder.pinpoint.fail(
-                "operations of a step without an optimizer are observed in a tf.function only",
-                "loop",
-            )
+        pinpoint = recorder.pinpoint
+        if pinpoint is not None and recorder.steps == pinpoint.step and not pinpoint.is_live:
+            pinpoint.fail("the gradient is taken in a tf.function, and the update is made outside")
         self._hooks.step(_rows(taken), weights, [State([], weights)])
 
 

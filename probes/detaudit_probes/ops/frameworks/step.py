@@ -221,6 +221,11 @@ class Pinpoint:
             seconds=_clock() - began,
         )
 
+    @property
+    def is_live(self) -> bool:
+        """Whether a step of eager code is being observed."""
+        return self._live is not None
+
     def begin_live(self) -> bool:
         """Called when a step of eager code begins: observe it to its end if it is the requested
         one. Return whether this starts now.
