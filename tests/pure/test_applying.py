@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import pytest
 from detaudit.commands.run import notebooks
 from detaudit.commands.run.applying import apply
 from detaudit.commands.run.findings import Fix
+from detaudit.commands.run.fix import diff
 from detaudit.errors import UsageError
 
 from tests import notebook_files
@@ -150,3 +152,34 @@ def test_only_the_lines_of_the_cell_differ(tmp_path, indent):
         one for one in zip(text.splitlines(), new.splitlines(), strict=True) if len({*one}) > 1
     ]
     assert len(changed) == 1
+
+
+@pytest.mark.parametrize("command", [("patch", "-p1", "-i"), ("git", "apply")])
+@pytest.mark.parametrize(
+    ("ends", "first", "last"),
+    [("\n", "", "\n"), ("\r\n", "\ufeff", "\r\n"), ("\n", "", ""), ("\r", "\ufeff", "")],
+)
+def test_the_diff_fits_whatever_a_file_is_called_and_how_its_lines_end(
+    tmp_path, monkeypatch, command, ends, first, last
+):
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]} here")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    old = first + ends.join(("import random", "", "x = random.random()", "print(x)")) + last
+    new = old.replace("import random", f"import random{ends}random.seed(1)")
+    names = [
+        "train.py",
+        "my train.py",
+        "a folder/train.py",
+        "\u00fcbung.py",
+        'a"b.py',
+        "a\\b\tc.py",
+    ]
+    for name in names:
+        path = tmp_path / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(old.encode())
+        patch = tmp_path / "fix.diff"
+        patch.write_bytes(diff({name: old}, {name: new}).encode())
+        done = subprocess.run([*command, patch], cwd=tmp_path / "project", capture_output=True)
+        assert (done.returncode, path.read_bytes()) == (0, new.encode()), (name, done.stdout)

@@ -290,14 +290,24 @@ def main_file(case: Case) -> str | None:
 
 
 def diff(before: Mapping[str, str | None], files: Files) -> str:
-    """Return a unified diff that ``patch -p1`` accepts in the program's folder."""
+    """Return a unified diff that ``patch -p1`` and ``git apply`` accept in the program's folder."""
     parts = []
     for name, text in sorted(files.items()):
-        old = edits.lines_of(before[name] or "")
-        parts += difflib.unified_diff(old, edits.lines_of(text), f"a/{name}", f"b/{name}")
+        old, new = edits.lines_of(before[name] or ""), edits.lines_of(text)
+        parts += difflib.unified_diff(old, new, _named("a/" + name), _named("b/" + name))
     return "".join(
         part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts
     )
+
+
+def _named(path: str) -> str:
+    """Return a path as git writes it in a diff: with a tab behind a name that has spaces, where
+    ``patch`` would end it, and in quotes if it has control characters.
+    """
+    if any(ord(one) < 32 for one in path):
+        escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+        return '"%s"' % "".join(f"\\{ord(one):03o}" if ord(one) < 32 else one for one in escaped)
+    return path + "\t" if " " in path else path
 
 
 def _advice(causes: Sequence[Cause], unwritten: Sequence[str]) -> str:
