@@ -306,7 +306,8 @@ def _named(path: str) -> str:
     """
     if any(ord(one) < 32 for one in path):
         escaped = path.replace("\\", "\\\\").replace('"', '\\"')
-        return '"%s"' % "".join(f"\\{ord(one):03o}" if ord(one) < 32 else one for one in escaped)
+        octal = (f"\\{ord(one):03o}" if ord(one) < 32 else one for one in escaped)
+        return f'"{"".join(octal)}"'
     return path + "\t" if " " in path else path
 
 
