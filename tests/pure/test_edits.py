@@ -4,6 +4,7 @@ import ast
 import threading
 import time
 
+import pytest
 from detaudit.commands.run import edits
 from detaudit_probes import sources
 from detaudit_probes.declare import Edit
@@ -45,10 +46,7 @@ def difference(new):
 def test_a_seed_comes_behind_the_import_under_the_name_that_the_script_gave():
     new = changed(Edit("insert", ("numpy.random.seed({seed})",), after=("numpy",)))
     assert difference(new) == ["np.random.seed(7)"]
-    assert (
-        new.splitlines().index("np.random.seed(7)")
-        == new.splitlines().index("import numpy as np") + 1
-    )
+    assert "import tensorflow as tf\n\nnp.random.seed(7)\n\nrng" in new
     assert difference(
         changed(Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)))
     ) == ["keras.utils.set_random_seed(7)"]
@@ -56,7 +54,11 @@ def test_a_seed_comes_behind_the_import_under_the_name_that_the_script_gave():
 
 def test_lines_at_the_top_come_behind_the_docstring_and_the_future():
     new = changed(Edit("insert", ("import random", "random.seed({seed})"))).splitlines()
-    assert new[0].startswith("#!") and new[3:5] == ["import random", "random.seed(7)"]
+    assert new[0].startswith("#!") and new[3:7] == ["", "import random", "", "import numpy as np"]
+    assert new[new.index("import tensorflow as tf") :][:4:2] == [
+        "import tensorflow as tf",
+        "random.seed(7)",
+    ]
     assert edits.apply("#!/bin/x\nx = 1\n", Edit("insert", ("y",)), (), 1).splitlines() == [
         "#!/bin/x",
         "y",
@@ -68,22 +70,22 @@ def test_an_import_from_a_module_gets_an_import_of_its_own():
     new = edits.apply(
         "from keras import layers\n", Edit("insert", ("keras.utils.f()",), after=("keras",)), (), 1
     )
-    assert new == "from keras import layers\nimport keras\nkeras.utils.f()\n"
+    assert new == "import keras\nfrom keras import layers\n\nkeras.utils.f()\n"
 
 
 def test_what_an_insertion_imports_itself_keeps_its_name():
     edit = Edit("insert", ("import tensorflow", "tensorflow.f()"), after=("keras",))
     assert (
         edits.apply("import keras as k\n", edit, (), 1)
-        == "import keras as k\nimport tensorflow\ntensorflow.f()\n"
+        == "import keras as k\nimport tensorflow\n\ntensorflow.f()\n"
     )
 
 
 def test_an_import_that_is_a_choice_is_followed_behind_all_of_it():
     edit = Edit("insert", ("keras.f()",), after=("keras",))
     text = "if old:\n    import keras as k\nelse:\n    from tensorflow import keras as k\n"
-    assert edits.apply(text + "x = 1\n", edit, (), 1) == text + "k.f()\nx = 1\n"
-    assert edits.apply(text + "import keras\n", edit, (), 1) == text + "import keras\nkeras.f()\n"
+    assert edits.apply(text + "x = 1\n", edit, (), 1) == text + "\nk.f()\nx = 1\n"
+    assert edits.apply(text + "import keras\n", edit, (), 1) == text + "import keras\n\nkeras.f()\n"
     assert edits.apply("def f():\n    import keras\n", edit, (), 1) is None
 
 
@@ -175,10 +177,10 @@ def test_line_ends_form_feeds_and_comments_are_left_as_they_are():
     edit = Edit("insert", ("keras.utils.f()",), after=("keras",))
     assert (
         edits.apply("import keras\r\nx = 1\r\n", edit, (), 1)
-        == "import keras\r\nkeras.utils.f()\r\nx = 1\r\n"
+        == "import keras\r\n\r\nkeras.utils.f()\r\nx = 1\r\n"
     )
     assert edits.apply("x = 1\n\x0c\nimport keras\n", edit, (), 1).endswith(
-        "import keras\nkeras.utils.f()\n"
+        "import keras\n\nkeras.utils.f()\n"
     )
     cut = edits.apply(
         "ds.map(f,  # a, b\n n=4)\n", Edit("set", calls=("map",), form="n"), (1, 2), 1
@@ -192,7 +194,74 @@ def test_sets_that_are_iterated_and_hashes_are_candidates():
     assert found[:3] == ["hash(w)", "words", "{1}"]
     new = edits.without_hash_seed(text, edits.hash_ordered(text)[:2])
     assert "zlib.crc32(repr(w).encode())" in new and "in sorted(words): pass\nif w in words" in new
-    assert new.startswith("import zlib\n")
+    assert new.startswith("import zlib\n\nwords")
+    new = edits.without_hash_seed(text, [edits.hash_ordered(text)[2]])
+    assert new.endswith("z = sorted({1})\n")  # not list(sorted(...))
+
+
+IMPORTS = """import argparse
+import os
+
+import numpy as np
+from keras import layers
+
+from . import data
+
+os.environ["A"] = "1"
+import tensorflow as tf
+
+
+def main():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "after", "expected"),
+    [
+        # A call that sets a seed keeps the next one company
+        (
+            "import random\n\nrandom.seed(1)\n",
+            ("import random", "b.seed()"),
+            (),
+            "import random\n\nb.seed()\nrandom",
+        ),
+        # What is imported is sorted into its section, and calls stand behind all imports
+        (IMPORTS, ("import random", "random.f()"), (), "import os\nimport random\n\nimport numpy"),
+        (IMPORTS, ("import keras", "keras.f()"), (), "\n\nimport keras\nimport numpy as np\n"),
+        (
+            IMPORTS,
+            ("import torch", "torch.f()"),
+            (),
+            "as np\nimport torch\nfrom keras import layers\n\n",
+        ),
+        (IMPORTS, ("numpy.f()",), ("numpy",), "import tensorflow as tf\n\nnp.f()\n\n\ndef main"),
+        (IMPORTS, ("tf.f()",), ("tensorflow",), "import tensorflow as tf\n\ntf.f()\n\n\ndef main"),
+        (
+            "from . import a\n",
+            ("import torch", "torch.f()"),
+            (),
+            "import torch\n\nfrom . import a\n\n",
+        ),
+        (
+            "import os\n",
+            ("import torch", "torch.f()"),
+            (),
+            "import os\n\nimport torch\n\ntorch.f()",
+        ),
+        ("x = 1\n", ("import torch", "torch.f()"), (), "import torch\n\ntorch.f()\n\nx = 1\n"),
+    ],
+)
+def test_an_insertion_keeps_imports_sorted_and_above_all_else(text, lines, after, expected):
+    new = edits.insert(text, lines, after)
+    assert expected in new and compile(new, "train.py", "exec")
+
+
+def test_an_early_insertion_comes_before_the_imports_below():
+    new = edits.insert(IMPORTS, ("numpy.f()",), ("numpy",), early=True)
+    assert "import numpy as np\nnp.f()\nfrom keras import layers\n" in new
+    new = edits.insert(IMPORTS, ("import random", "random.f()"), (), early=True)
+    assert new.startswith("import random\nrandom.f()\nimport argparse\n")
 
 
 @given(

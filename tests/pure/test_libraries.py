@@ -34,7 +34,8 @@ SKLEARN, SAMPLER, NAME, HASHES = LIBRARIES
         (
             SAMPLER,
             "from optuna import create_study\nstudy = create_study()\n",
-            "import optuna\nstudy = create_study(sampler=optuna.samplers.TPESampler(seed=7))",
+            "import optuna\nfrom optuna import create_study\n"
+            "study = create_study(sampler=optuna.samplers.TPESampler(seed=7))",
         ),
         (
             SKLEARN,

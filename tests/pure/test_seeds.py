@@ -105,7 +105,9 @@ def test_a_generator_that_is_made_once_gets_a_constant():
 
 def test_generators_that_one_line_makes_again_and_again_get_different_seeds(capsys):
     text = seeds.for_generators(AGAIN, NUMPY, {5: 9, 9: 1}, 1)
-    assert "import numpy as np\nimport itertools\n\nseeds = itertools.count(2)\n" in text
+    assert text.startswith(
+        "import itertools\n\nimport numpy as np\n\nseeds = itertools.count(2)\n\n\ndef noise"
+    )
     outputs = []
     for _ in range(2):
         exec(compile(text, "train.py", "exec"), {})
@@ -142,7 +144,8 @@ def test_the_row_of_seeds_stands_below_the_docstring():
     imports = "try:\n    import numpy as np\nexcept ImportError:\n    raise\n"
     text = f'"""Trains."""\n{imports}x = [np.random.default_rng() for k in a]\n'
     changed = seeds.for_generators(text, NUMPY, {6: 3}, 1)
-    assert changed.startswith('"""Trains."""\nimport itertools\n')
+    assert changed.startswith('"""Trains."""\n\nimport itertools\n\ntry:\n')
+    assert "    raise\n\nseeds = itertools.count(1)\n" in changed
 
 
 def test_a_seed_that_is_shown_and_noted_is_a_seed():

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from detaudit_probes.declare import Edit
 
+from detaudit.commands.run import imports
+from detaudit.commands.run.lines import lines_of, with_lines
+
 
 class Span(NamedTuple):
     """A place in a text: its first byte in UTF-8, and the one after its last."""
@@ -38,16 +41,18 @@ class Token(NamedTuple):
     end: int
 
 
-def apply(text: str, edit: Edit, lines: Sequence[int], seed: int) -> str | None:
+def apply(
+    text: str, edit: Edit, lines: Sequence[int], seed: int, early: bool = False
+) -> str | None:
     """Return ``text`` with one edit. An edit that changes calls is applied at the 1-based
-    ``lines``, which were observed to draw.
+    ``lines``, which were observed to draw; for ``early``, see :func:`insert`.
     """
     try:
         tree = ast.parse(text)
     except SyntaxError:
         return None
     if edit.kind == "insert":
-        return insert(text, tree, [line.format(seed=seed) for line in edit.lines], edit.after)
+        return insert(text, [line.format(seed=seed) for line in edit.lines], edit.after, early)
     calls = calls_at(tree, edit.calls, lines)
     splices = list(filter(None, [_change_call(text, call, edit, seed) for call in calls]))
     return parsed(splice(text, splices)) if splices else None
@@ -64,80 +69,46 @@ def parsed(text: str) -> str | None:
     return text
 
 
-def lines_of(text: str) -> list[str]:
-    """Return the lines with their ends, as Python counts them: a form feed does not end a line."""
-    return re.findall(r"[^\n]*\n|[^\n]+$", text)
+_PLAIN_IMPORT = re.compile(r"import \w+")
 
 
-#: The package ``tf_keras`` is Keras 2; ``keras.`` in an edit applies to it as to any other Keras.
-KERAS_2 = "tf_"
+def insert(
+    text: str, lines: Sequence[str], after: Sequence[str], early: bool = False
+) -> str | None:
+    """Insert ``lines`` behind the imports that the first import of one of ``after`` belongs to, or
+    behind the first imports if ``after`` is empty; None if there is no such import. What the lines
+    import goes to the other imports.
 
-
-def insert(text: str, tree: ast.Module, lines: Sequence[str], after: Sequence[str]) -> str | None:
-    """Insert ``lines`` after the first import of one of ``after``; at the top if ``after`` is
-    empty.
-
-    The name at the start of a line (``keras.``, ``tf.``) is replaced by the name under which the
-    script imported the module, unless another of the lines imports it.
+    If ``early``, all lines come directly behind that import, or at the top: an import below may
+    draw. The name at the start of a line (``keras.``, ``tf.``) is replaced by the name under which
+    the script imported the module, unless another of the lines imports it.
     """
-    if not after:
-        known = _known_import(tree, lines[0])
-        if known is not None:
-            return with_lines(text, known.last_line, lines[1:])
-        return with_lines(text, top(tree), lines)
-    fitting = (imported for imported in _imports(tree) if imported.package in after)
-    imported = next(fitting, None)
-    if imported is None:
-        return None
-    if imported.name is None:
-        lines = [f"import {imported.module}", *_renamed(lines, imported.module)]
+    if after:
+        found = imports.first_of(ast.parse(text), after)
+        if found is None:
+            return None
+        wanted = [found.module] if found.name is None else []
+        lines = _renamed(lines, found.name or found.module)
     else:
-        lines = _renamed(lines, imported.name)
-    return with_lines(text, imported.last_line, lines)
-
-
-def _known_import(tree: ast.Module, line: str) -> "Imported | None":
-    """Return the import in a script that does the same as ``line``, if there is one."""
-    module = line.removeprefix("import ")
-    return next((one for one in _imports(tree) if one.module == one.name == module), None)
-
-
-class Imported(NamedTuple):
-    """The first part of an imported module's name, and its ``name`` in the script; None for ``from
-    module import ...``. ``last_line`` is that of the statement, after which lines can be inserted.
-    """
-
-    module: str
-    name: str | None
-    last_line: int
-
-    @property
-    def package(self) -> str:
-        return self.module.removeprefix(KERAS_2)
-
-
-def _imports(tree: ast.Module) -> Iterable[Imported]:
-    """Yield what the module imports: first in its own statements, then inside choices (``if``,
-    ``try``).
-    """
-    for statement in tree.body:
-        yield from _imports_of(statement, statement)
-    for statement in tree.body:
-        if isinstance(statement, (ast.If, ast.Try)):
-            for inner in ast.walk(statement):
-                yield from _imports_of(inner, statement)
-
-
-def _imports_of(node: ast.AST, statement: ast.stmt) -> Iterable[Imported]:
-    last_line = statement.end_lineno or 0
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            module = alias.name.partition(".")[0]
-            # ``import a.b as c`` does not bind a
-            if alias.asname is None or "." not in alias.name:
-                yield Imported(module, alias.asname or module, last_line)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield Imported(node.module.partition(".")[0], None, last_line)
+        found, wanted = None, []
+    plain = [line for line in lines if _PLAIN_IMPORT.fullmatch(line)]
+    rest = [line for line in lines if line not in plain]
+    wanted = list(dict.fromkeys([*wanted, *(line.removeprefix("import ") for line in plain)]))
+    known = [imports.known(ast.parse(text), module) for module in wanted]
+    missing = [module for module, one in zip(wanted, known, strict=True) if one is None]
+    if early:
+        last = [one.last_line for one in (found, *known) if one is not None]
+        new = [*(f"import {module}" for module in missing), *rest]
+        return with_lines(text, max(last, default=imports.top(ast.parse(text))), new)
+    for module in missing:
+        text = imports.with_import(text, module)
+    tree = ast.parse(text)
+    places = [imports.known(tree, module) for module in wanted]
+    places += [imports.first_of(tree, after)] if after else []
+    last = [one.last_line for one in places if one is not None]
+    if not last:
+        return with_lines(text, imports.top(tree), rest)
+    return imports.behind(text, max(last), rest)
 
 
 def _renamed(lines: Sequence[str], name: str) -> list[str]:
@@ -151,38 +122,6 @@ def _renamed(lines: Sequence[str], name: str) -> list[str]:
         is_module = bool(dot) and module.isidentifier() and module not in imported
         renamed.append(f"{name}.{rest}" if is_module else line)
     return renamed
-
-
-def top(tree: ast.Module) -> int:
-    """Return how many lines precede the first statement that is neither the docstring nor a
-    ``__future__`` import.
-    """
-    last = 0
-    for place, node in enumerate(tree.body):
-        docstring = (
-            place == 0
-            and isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Constant)
-            and isinstance(node.value.value, str)
-        )
-        if docstring or (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
-            last = node.end_lineno or last
-            continue
-        break
-    return last
-
-
-def with_lines(text: str, count: int, lines: Sequence[str]) -> str:
-    """Insert ``lines`` after the first ``count`` lines of a text."""
-    old = lines_of(text)
-    if count == 0:  # a first line that is a comment for the system or the editor stays first
-        while count < min(2, len(old)) and old[count].startswith("#"):
-            count += 1
-    ending = "\r\n" if old and old[0].endswith("\r\n") else "\n"
-    before = "".join(old[:count])
-    if before and not before.endswith(("\n", "\r")):
-        before += ending
-    return "".join([before, *(line + ending for line in lines), *old[count:]])
 
 
 def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> list[ast.Call]:
@@ -472,17 +411,26 @@ def without_hash_seed(text: str, expressions: Sequence[ast.expr]) -> str:
     ``hash`` is replaced by a checksum.
     """
     splices, needs_zlib = [], False
+    lists = {span(text, call.args[0]): call for call in _lists(ast.parse(text))}
     for node in expressions:
+        place = span(text, node)
         if isinstance(node, ast.Call) and last_name(node.func) == "hash":
             new = f"zlib.crc32(repr({source_of(text, node.args[0])}).encode())"
             needs_zlib = True
         else:
             new = f"sorted({source_of(text, node)})"
-        splices.append(Splice(*span(text, node), new))
+            place = span(text, lists[place]) if place in lists else place  # which is a list
+        splices.append(Splice(*place, new))
     changed = splice(text, splices)
-    if needs_zlib:
-        return insert(changed, ast.parse(changed), ["import zlib"], ()) or changed
-    return changed
+    return (insert(changed, ["import zlib"], ()) if needs_zlib else None) or changed
+
+
+def _lists(tree: ast.AST) -> Iterable[ast.Call]:
+    """Yield the calls ``list(...)`` of one value."""
+    for node in ast.walk(tree):
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if is_call and node.func.id == "list" and len(node.args) == 1 and not node.keywords:
+            yield node
 
 
 def source_of(text: str, node: ast.expr) -> str:

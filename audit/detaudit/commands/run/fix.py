@@ -15,6 +15,7 @@ from detaudit_probes.libraries import LIBRARIES, Library
 from detaudit.commands.run import cost, edits, libraries, seeds
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
+from detaudit.commands.run.lines import lines_of
 from detaudit.commands.run.notebooks import names_of, put_back, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
@@ -75,10 +76,7 @@ def fix(
         return None, _unknown(causes, unwritten)
     last, number = "", -1
     before: dict[str, str | None] = {}
-    for ways in _combinations(case, causes):
-        files = _applied(case, ways, before)
-        if files is None:
-            continue
+    for ways, files in _changes(case, causes, before):
         number += 1
         if number == MOST_VERSIONS:
             break
@@ -128,7 +126,7 @@ def fix(
 
 
 def _fits(case: Case, cause: Cause) -> bool:
-    return any(_applied(case, (way,), {}) is not None for way in _ways(case, cause))
+    return any(_applied(case, (way,), {}, early=False) is not None for way in _ways(case, cause))
 
 
 def _unknown(causes: Sequence[Cause], sources: Sequence[str]) -> str:
@@ -177,7 +175,30 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
     yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
 
 
-def _applied(case: Case, ways: Sequence[Way], before: dict[str, str | None]) -> Files | None:
+def _changes(
+    case: Case, causes: tuple[Cause, ...], before: dict[str, str | None]
+) -> Iterator[tuple[tuple[Way, ...], Files]]:
+    """Yield the combinations that fit, each with the changed files: seeds are set behind the
+    imports, and then, if that is another place, between them.
+    """
+    for ways in _combinations(case, causes):
+        late = _applied(case, ways, before, early=False)
+        if late is not None:
+            yield ways, late
+            early = _applied(case, ways, before, early=True)
+            if early is not None and any(map(_differ, late.values(), early.values())):
+                yield ways, early
+
+
+def _differ(late: str, early: str) -> bool:
+    """Whether two texts differ in more than empty lines."""
+    texts = ([line for line in lines_of(one) if line.strip()] for one in (late, early))
+    return next(texts) != next(texts)
+
+
+def _applied(
+    case: Case, ways: Sequence[Way], before: dict[str, str | None], early: bool
+) -> Files | None:
     """Return the changed files, made from the texts ``before``, which are read once: the user may
     edit them meanwhile. None if one of the ways fits no line. Edits at observed lines come
     first, because insertions would move the lines.
@@ -205,7 +226,7 @@ def _applied(case: Case, ways: Sequence[Way], before: dict[str, str | None]) -> 
             )
             is_generator = way.edit is not None and way.edit.kind == "generator"
             given = seed if is_generator else case.unpinned.seed
-            new = _edited(text, way, name, given, around) if text is not None else None
+            new = _edited(text, way, name, given, around, early) if text is not None else None
             if new is not None:
                 if is_generator:
                     seed += FILE_SEEDS
@@ -243,9 +264,9 @@ def _cells_beside(name: str, root: Path) -> list[str]:
     return [] if number is None else [one for one in names_of(holder, root) if one != name]
 
 
-def _edited(text: str, way: Way, name: str, seed: int, around: str) -> str | None:
+def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool) -> str | None:
     if text.startswith(BOM):
-        edited = _edited(text.removeprefix(BOM), way, name, seed, around)
+        edited = _edited(text.removeprefix(BOM), way, name, seed, around, early)
         return None if edited is None else BOM + edited
     if way.library is not None:
         return libraries.edited(text, way.library, way.draws(name).keys(), seed, around)
@@ -260,7 +281,7 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str) -> str | Non
         found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
         sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
         return edits.without_hash_seed(text, sure or found) if found else None
-    return edits.apply(text, edit, lines, seed)
+    return edits.apply(text, edit, lines, seed, early)
 
 
 def _whole(
@@ -293,7 +314,7 @@ def diff(before: Mapping[str, str | None], files: Files) -> str:
     """Return a unified diff that ``patch -p1`` and ``git apply`` accept in the program's folder."""
     parts = []
     for name, text in sorted(files.items()):
-        old, new = edits.lines_of(before[name] or ""), edits.lines_of(text)
+        old, new = lines_of(before[name] or ""), lines_of(text)
         parts += difflib.unified_diff(old, new, _named("a/" + name), _named("b/" + name))
     return "".join(
         part if part.endswith("\n") else part + "\n\\ No newline at end of file\n" for part in parts

@@ -57,8 +57,7 @@ def edited(
     new = parsed(splice(text, splices))
     if new is None or package is not None or "{package}" not in library.value:
         return new
-    line = f"import {library.package}"
-    return edits.insert(new, ast.parse(new), [line], (library.package,))
+    return edits.insert(new, [f"import {library.package}"], (library.package,))
 
 
 def _package(tree: ast.AST, package: str) -> str | None:

@@ -47,20 +47,7 @@ def for_generators(
     repeated = edits.apply(new, _seeding(calls, f"next({name})"), again, seed) if again else None
     if repeated is None:
         return new if changed else None
-    tree = ast.parse(repeated)
-    imports = [
-        node
-        for node in tree.body
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and node.lineno < min(again)
-    ]
-    known = any(
-        alias.name == "itertools" and not alias.asname for node in imports for alias in node.names
-    )
-    header = [] if known else ["import itertools"]
-    place = imports[-1].end_lineno if imports else edits.top(tree)
-    return edits.with_lines(
-        repeated, place or 0, [*header, "", f"{name} = itertools.count({seed})"]
-    )
+    return edits.insert(repeated, ["import itertools", f"{name} = itertools.count({seed})"], ())
 
 
 def _names_without_seed(text: str, calls: Sequence[str], lines: Sequence[int]) -> Sequence[str]:
