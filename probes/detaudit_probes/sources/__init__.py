@@ -39,6 +39,7 @@ _NAMES = (
     # parallel arithmetic
     "intra_op_threads",
     "inter_op_threads",
+    "library_threads",
     "sparse_update",
     "indexing_gradient",
     "uninitialized_memory",
