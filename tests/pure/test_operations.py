@@ -562,8 +562,8 @@ def test_what_two_processes_do_alike_in_each_replay_is_not_where_they_differ(fre
 @pytest.mark.parametrize(
     ("by_replay", "said"),
     [
-        ((True, True), "match in two processes"),
-        ((None, None), "match in two processes"),
+        ((True, True), "of the step (fit) match, in all"),
+        ((None, None), "of the step (fit) match, in all"),
         ((True, False), "differ from the step itself"),
     ],
 )
@@ -580,7 +580,8 @@ def test_what_replays_that_are_not_the_step_mean_is_not_guessed(fresh_folder):
         [noted(fresh_folder(), [], replay_matches_step=False) for _ in range(2)]
     )
     assert wording.describe_pinpoint(built(found)) == (
-        "replays of the step (fit) match each other, but differ from the step itself"
+        "6 replays of the step (fit) match each other, but differ from the step itself; an operation "
+        "that differs in more than 39% of replays would have been found"
     )
 
 
@@ -633,9 +634,14 @@ def test_the_sentence_on_an_operation_says_at_which_level_it_was_observed():
     failed = wording.describe_pinpoint(built(Pinpoint("fit", 0, failed="TypeError: not twice")))
     assert failed == "the step could not be replayed (fit): TypeError: not twice"
     none = wording.describe_pinpoint(built(Pinpoint("fit", 126)))
-    assert none.startswith(
-        "replays of the step (fit) match in two processes, in all 126 operations"
+    assert none == "replays of the step (fit) match, in all 126 operations"
+    none = wording.describe_pinpoint(built(Pinpoint("fit", 126, recorded=Replays(120, 1))))
+    assert none == (
+        "120 replays of the step (fit) match, in all 126 operations; an operation that differs in "
+        "more than 2% of replays would have been found"
     )
+    none = wording.describe_pinpoint(built(Pinpoint("eager loop", 126)))
+    assert none == "the step, observed once in each process, matches in all 126 operations"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from detaudit_probes import protocol
 from detaudit_probes.backends import EVERY_BACKEND
+from detaudit_probes.protocol import Settings
 
 from detaudit.commands.run.blame import relative
 from detaudit.commands.run.case import Case
@@ -19,7 +20,9 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import judged
 
 STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
-PAIRS = 3  # pairs of processes, if the previous ones say nothing
+#: Pairs of processes, if the previous ones say nothing: first of an idle machine, then while every
+#: core is busy, which makes a thread come first that otherwise comes last.
+IDLE, BUSY = 3, 3
 DEPTHS = (STEP, TENSOR, LAYER, OPERATION)
 
 
@@ -51,12 +54,13 @@ def localise(
     case.emit(Phase(f"Replaying step {divergence.step}, operation by operation"))
     runs: list[Finished] = []
     found_there = None
-    for number in range(PAIRS):
-        trials = pair(replayed, number)
+    for number in range(IDLE + BUSY):
+        busy = Settings(busy=True) if number >= IDLE else Settings()
+        trials = pair(replayed.with_settings(busy), number)
         finished = yield list(trials)
         runs += [finished[trial] for trial in trials]
         found_there = judged(runs)
-        if found_there is None or found_there.operation is not None:
+        if found_there is None or found_there.failed or found_there.operation is not None:
             break
     if found_there is not None:
         found_there = replace(found_there, line=_shown(found_there.line, case))

@@ -15,6 +15,8 @@ from detaudit.core.counting import excluded_rate
 from detaudit.core.sentences import listed, number, share
 from detaudit.report.schema import v1
 
+#: The kind of a step of eager code, which cannot be replayed.
+EAGER_LOOP = "eager loop"
 FILE_A_BUG = "file a bug, and attach the report that --markdown report.md writes"
 
 #: Named beside the frameworks if a program has imported them.
@@ -168,13 +170,8 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
             f"replays of the step ({pinpoint.kind}) end in {pinpoint.recorded.distinct} distinct "
             f"results; the operation that causes them was not found"
         )
-    if not pinpoint.origin and pinpoint.replay_matches_step is False:
-        return f"replays of the step ({pinpoint.kind}) match each other, but differ from the step itself"
     if not pinpoint.origin:
-        return (
-            f"replays of the step ({pinpoint.kind}) match in two processes, in all "
-            f"{pinpoint.operations:,} operations"
-        )
+        return _no_operation(pinpoint)
     count = pinpoint.operation.replays if pinpoint.operation is not None else pinpoint.recorded
     # Observed in one process
     alone = pinpoint.origin in ("kernel", "python") and count is not None and count.replays > 2
@@ -190,6 +187,23 @@ def describe_pinpoint(pinpoint: v1.Pinpoint) -> str:
     return f"{what} {stage}{place}{line}. {_ORIGIN[pinpoint.origin]}{times}." + (
         f" {_eager_and_compiled(pinpoint)}" if alone else ""
     )
+
+
+def _no_operation(pinpoint: v1.Pinpoint) -> str:
+    """Return that replays of the step match, and how rarely an operation may still differ."""
+    matching = f"in all {pinpoint.operations:,} operations"
+    if pinpoint.kind == EAGER_LOOP:
+        return f"the step, observed once in each process, matches {matching}"
+    counted, bound = "replays", ""
+    if pinpoint.recorded is not None:
+        counted = number(pinpoint.recorded.replays, "replay")
+        rate = excluded_rate(pinpoint.recorded.replays)
+        bound = (
+            f"; an operation that differs in more than {rate:.0%} of replays would have been found"
+        )
+    differs = pinpoint.replay_matches_step is False
+    what = "match each other, but differ from the step itself" if differs else f"match, {matching}"
+    return f"{counted} of the step ({pinpoint.kind}) {what}{bound}"
 
 
 def notable_layers(pinpoint: v1.Pinpoint) -> list[v1.LayerReplay]:
