@@ -105,6 +105,7 @@ class Edit(NamedTuple):
     * ``add``: add the argument ``form``, or put it in place of the first argument if it is not a
       keyword
     * ``set``: give the argument ``form`` the value ``value``; None removes it
+    * ``give``: the same, and add the argument to a call without it
     * ``first``: make ``value`` the first argument
     * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
       too, and one that contains ``{arguments}`` replaces the whole call

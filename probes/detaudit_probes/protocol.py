@@ -411,7 +411,7 @@ class Measures(NamedTuple):
     files: Files = Files()
     placebos: Tuple[str, ...] = ()  # ids of the placebos that the program has applied
     trackers: Tuple[str, ...] = ()  # modules of experiment trackers that were imported
-    imported: Tuple[str, ...] = ()  # distributions that the program has imported (facts.PACKAGES)
+    imported: Optional[Tuple[str, ...]] = None  # distributions that the program has imported
     pinpoint: Optional[StepReplayed] = None
     operations: OperationsReplayed = OperationsReplayed()
     refusals: Tuple[Refused, ...] = ()

@@ -129,7 +129,7 @@ def fit():
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("of", nargs="?", choices=SCRIPTS, default="keras")
+    parser.add_argument("training", nargs="?", choices=SCRIPTS, default="keras")
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--turns", type=int, default=12)
     parser.add_argument("--steps", type=int, default=40)
@@ -140,7 +140,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="detaudit-bench-") as folder:
             script = Path(folder) / "train.py"
             script.write_text(
-                (SCRIPTS[options.of] + BY_TURNS)
+                (SCRIPTS[options.training] + BY_TURNS)
                 .replace("STEPS", str(options.steps))
                 .replace("OPTIMIZER", options.optimizer)
                 .replace("BATCH", str(options.batch))

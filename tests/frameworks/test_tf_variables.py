@@ -182,7 +182,7 @@ def test_the_operation_in_a_step_of_eager_code_is_named(run, way):
 @slow
 def test_a_gradient_of_a_function_that_eager_code_applies_says_why_no_operation_is_named(run):
     found = pinpoint.judged(run("apart", "fault", pinpoint=5, eager=True))
-    assert "the gradient is taken in a tf.function" in found.failed
+    assert "the gradient comes from a tf.function" in found.failed
 
 
 @slow

@@ -154,32 +154,26 @@ def test_only_the_lines_of_the_cell_differ(tmp_path, indent):
     assert len(changed) == 1
 
 
+NAMES = ["train.py", "my train.py", "a folder/train.py", "\u00fcbung.py", 'a"b.py', "a\\b\tc.py"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("command", [("patch", "-p1", "-i"), ("git", "apply")])
 @pytest.mark.parametrize(
     ("ends", "first", "last"),
     [("\n", "", "\n"), ("\r\n", "\ufeff", "\r\n"), ("\n", "", ""), ("\r", "\ufeff", "")],
 )
 def test_the_diff_fits_whatever_a_file_is_called_and_how_its_lines_end(
-    tmp_path, monkeypatch, command, ends, first, last
+    tmp_path, monkeypatch, name, command, ends, first, last
 ):
     if shutil.which(command[0]) is None:
         pytest.skip(f"no {command[0]} here")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     old = first + ends.join(("import random", "", "x = random.random()", "print(x)")) + last
     new = old.replace("import random", f"import random{ends}random.seed(1)")
-    names = [
-        "train.py",
-        "my train.py",
-        "a folder/train.py",
-        "\u00fcbung.py",
-        'a"b.py',
-        "a\\b\tc.py",
-    ]
-    for name in names:
-        path = tmp_path / "project" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(old.encode())
-        patch = tmp_path / "fix.diff"
-        patch.write_bytes(diff({name: old}, {name: new}).encode())
-        done = subprocess.run([*command, patch], cwd=tmp_path / "project", capture_output=True)
-        assert (done.returncode, path.read_bytes()) == (0, new.encode()), (name, done.stdout)
+    path, patch = tmp_path / "project" / name, tmp_path / "fix.diff"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(old.encode())
+    patch.write_bytes(diff({name: old}, {name: new}).encode())
+    done = subprocess.run([*command, patch], cwd=tmp_path / "project", capture_output=True)
+    assert (done.returncode, path.read_bytes()) == (0, new.encode()), done

@@ -55,10 +55,7 @@ def test_a_seed_comes_behind_the_import_under_the_name_that_the_script_gave():
 def test_lines_at_the_top_come_behind_the_docstring_and_the_future():
     new = changed(Edit("insert", ("import random", "random.seed({seed})"))).splitlines()
     assert new[0].startswith("#!") and new[3:7] == ["", "import random", "", "import numpy as np"]
-    assert new[new.index("import tensorflow as tf") :][:4:2] == [
-        "import tensorflow as tf",
-        "random.seed(7)",
-    ]
+    assert new[new.index("import tensorflow as tf") + 2] == "random.seed(7)"
     assert edits.apply("#!/bin/x\nx = 1\n", Edit("insert", ("y",)), (), 1).splitlines() == [
         "#!/bin/x",
         "y",
@@ -219,29 +216,37 @@ def main():
 @pytest.mark.parametrize(
     ("text", "lines", "after", "expected"),
     [
-        # A call that sets a seed keeps the next one company
+        # A new seed goes next to another one
         (
             "import random\n\nrandom.seed(1)\n",
             ("import random", "b.seed()"),
             (),
             "import random\n\nb.seed()\nrandom",
         ),
-        # What is imported is sorted into its section, and calls stand behind all imports
+        # What Python has is sorted into its section, and calls stand below all imports
         (IMPORTS, ("import random", "random.f()"), (), "import os\nimport random\n\nimport numpy"),
-        (IMPORTS, ("import keras", "keras.f()"), (), "\n\nimport keras\nimport numpy as np\n"),
         (
-            IMPORTS,
-            ("import torch", "torch.f()"),
+            "import PIL\nimport sys\n",
+            ("import random", "f()"),
             (),
-            "as np\nimport torch\nfrom keras import layers\n\n",
+            "import random\nimport sys\n\nf()",
         ),
+        ("x = 1\n", ("import random", "f()"), (), "import random\n\nf()\nx = 1\n"),
+        # A framework stays below what is set for it
+        (IMPORTS, ("import torch", "torch.f()"), (), "as tf\nimport torch\n\ntorch.f()\n\n\ndef"),
         (IMPORTS, ("numpy.f()",), ("numpy",), "import tensorflow as tf\n\nnp.f()\n\n\ndef main"),
         (IMPORTS, ("tf.f()",), ("tensorflow",), "import tensorflow as tf\n\ntf.f()\n\n\ndef main"),
         (
-            "from . import a\n",
-            ("import torch", "torch.f()"),
-            (),
-            "import torch\n\nfrom . import a\n\n",
+            'import os\nos.environ["KERAS_BACKEND"] = "jax"\nfrom keras import layers\n',
+            ("keras.f()",),
+            ("keras",),
+            '"jax"\nimport keras\nfrom keras import layers\n\nkeras.f()\n',
+        ),
+        (
+            "import settings\nfrom keras import layers\n",
+            ("keras.f()",),
+            ("keras",),
+            "import settings\nimport keras\nfrom keras import layers\n\nkeras.f()\n",
         ),
         (
             "import os\n",
@@ -249,10 +254,69 @@ def main():
             (),
             "import os\n\nimport torch\n\ntorch.f()",
         ),
-        ("x = 1\n", ("import torch", "torch.f()"), (), "import torch\n\ntorch.f()\n\nx = 1\n"),
+        ("x = 1\n", ("import torch", "torch.f()"), (), "import torch\n\ntorch.f()\nx = 1\n"),
+        # A name that stands for something else afterwards
+        (
+            "from random import random\n",
+            ("import random", "random.f()"),
+            (),
+            "random\nrandom.f()\nfrom",
+        ),
+        # Imports that are none when the script runs
+        (
+            "import sys\nif TYPE_CHECKING:\n    import random\n",
+            ("import random", "random.f()"),
+            (),
+            "import random\nimport sys\n",
+        ),
+        (
+            "import keras\nif __name__ == '__main__':\n    import random\n    main()\n",
+            ("import random", "random.f()"),
+            (),
+            "import random\n\nimport keras\n\nrandom.f()\nif __name__",
+        ),
+        (
+            "import keras\ntry:\n    import wandb\n    train()\nfinally:\n    end()\n",
+            ("keras.f()",),
+            ("keras",),
+            "import keras\n\nkeras.f()\ntry",
+        ),
+        # Comments of a statement, a file and a cell; several statements on a line
+        (
+            "# a\n# b\nimport sys\n",
+            ("import random", "f()"),
+            (),
+            "# a\n# b\nimport random\nimport sys",
+        ),
+        (
+            "import os\n\n# for sys\nimport sys\n",
+            ("import zlib", "f()"),
+            (),
+            "import os\nimport zlib\n\n# for sys",
+        ),
+        (
+            "x = 1\n# %% imports\nimport sys\n",
+            ("import random",),
+            (),
+            "# %% imports\nimport random\nimport sys",
+        ),
+        (
+            "import numpy as np; x = [\n    1,\n]\ny = 1\n",
+            ("numpy.f()",),
+            ("numpy",),
+            "]\n\nnp.f()\ny = 1\n",
+        ),
+        (
+            "from __future__ import annotations; import os\n",
+            ("import random", "f()"),
+            (),
+            "os\nimport random\n\nf()",
+        ),
     ],
 )
-def test_an_insertion_keeps_imports_sorted_and_above_all_else(text, lines, after, expected):
+def test_new_imports_are_sorted_in_and_seeds_are_set_below_the_imports(
+    text, lines, after, expected
+):
     new = edits.insert(text, lines, after)
     assert expected in new and compile(new, "train.py", "exec")
 
@@ -293,6 +357,7 @@ def test_every_declared_edit_is_of_a_known_kind():
         "wrap",
         "add",
         "set",
+        "give",
         "first",
         "rename",
         "order",

@@ -256,8 +256,15 @@ def test_the_command_of_an_installed_package_is_its_function(project, tmp_path):
     script = tmp_path / "bin" / "train-model"
     assert program.find(str(script), False, ("7",), project, str(python)).root == script.parent
     python.write_text("")
-    script.chmod(0o755)
+    for path in (python, script):
+        path.chmod(0o755)
     assert program.find(str(script), False, ("7",), project, str(python)) == found
+    # A folder of that name is no interpreter
+    (project / "python").mkdir(exist_ok=True)
+    own = project / "train"
+    own.write_text("#!/usr/bin/env python\n")
+    own.chmod(0o755)
+    assert program.find("./train", False, (), project, str(python)).script == own
     # Another environment's command starts an interpreter of its own
     other = program.find(str(script), False, ("7",), project, "/opt/python")
     assert (other.root, other.title) == (project, "train-model")

@@ -123,7 +123,9 @@ class PlainJaxHooks(JaxHooks):
         for path, one in found:
             if _is_of_optax(one):
                 name = "%sresult%s" % (OPTIMIZER, jax.tree_util.keystr(path))
-                self.name(_named(name, one))
+                # The state of some holds the weights, which have their names
+                leaves = _named(name, one)
+                self.name([(path, leaf) for path, leaf in leaves if not self.names.get(leaf)])
 
     def _note_updates(self, params: Any) -> None:
         named = _named("params", params)

@@ -7,41 +7,7 @@ import resource
 import sys
 from typing import Any, Dict, Tuple
 
-#: Distributions whose version belongs in a report, if they are installed.
-PACKAGES = (
-    "tensorflow",
-    "tensorflow-cpu",
-    "tensorflow-gpu",
-    "tensorflow-intel",
-    "tensorflow-macos",
-    "tensorflow-rocm",
-    "intel-tensorflow",
-    "tf-nightly",
-    "tf-nightly-cpu",
-    "keras",
-    "tf-keras",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "pandas",
-    "jax",
-    "jaxlib",
-    "torch",
-    "theano",
-    "ml-dtypes",
-    "h5py",
-    "protobuf",
-    "xxhash",
-    "networkx",
-    "faker",
-    "albumentations",
-    "lightgbm",
-    "xgboost",
-    "optuna",
-    "optax",
-    "lightning",
-    "transformers",
-)
+from detaudit_probes.packages import PACKAGES
 
 
 def of_environment(backend: Any) -> Dict[str, Any]:
@@ -89,7 +55,7 @@ def packages() -> Dict[str, str]:
     except ImportError:  # before Python 3.8
         return _packages_of_old_python()
     found = {}
-    for name in PACKAGES:
+    for name in (one.distribution for one in PACKAGES):
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -99,13 +65,12 @@ def packages() -> Dict[str, str]:
 
 def imported() -> Tuple[str, ...]:
     """Return those of the installed distributions that this process has imported."""
-    return tuple(name for name in packages() if _module_of(name) in sys.modules)
-
-
-def _module_of(distribution: str) -> str:
-    if "tensorflow" in distribution or distribution.startswith("tf-nightly"):
-        return "tensorflow"
-    return {"scikit-learn": "sklearn"}.get(distribution, distribution.replace("-", "_"))
+    known = packages()
+    return tuple(
+        one.distribution
+        for one in PACKAGES
+        if one.distribution in known and one.module in sys.modules
+    )
 
 
 def _packages_of_old_python() -> Dict[str, str]:
@@ -114,4 +79,5 @@ def _packages_of_old_python() -> Dict[str, str]:
     except ImportError:
         return {}
     known = {item.project_name.lower(): item.version for item in pkg_resources.working_set}
-    return {name: known[name] for name in PACKAGES if name in known}
+    names = (one.distribution for one in PACKAGES)
+    return {name: known[name] for name in names if name in known}

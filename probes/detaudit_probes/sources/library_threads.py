@@ -1,10 +1,9 @@
-"""Threads of a library that update one model without locks: which update comes first, and which
-one is lost, is a race.
+"""A library's threads update one model without locks, so updates race and some are lost.
 
 gensim's Word2Vec, Doc2Vec and FastText train in ``workers`` threads, three by default ("for a fully
 deterministically-reproducible run, you must also limit the model to a single worker thread", says
 the documentation of Word2Vec). No seed affects this, nor the number of threads of NumPy. detaudit
-pins this source from outside with one such thread.
+pins it by letting the library train in one thread.
 """
 
 import functools
@@ -15,12 +14,13 @@ from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 
 ID = "library-threads"
 PIN = "one-library-thread"
-#: The classes whose argument ``workers`` is the number of threads, by their modules.
-CLASSES = {
-    "gensim.models.doc2vec": "Doc2Vec",
-    "gensim.models.fasttext": "FastText",
+#: The classes whose ``__init__`` takes the number of threads, for all that inherit from them: in
+#: gensim 4 and before.
+BASES = {
+    "gensim.models.base_any2vec": "BaseWordEmbeddingsModel",
     "gensim.models.word2vec": "Word2Vec",
 }
+CALLS = ("Doc2Vec", "FastText", "Word2Vec")
 
 SOURCE = Source(
     id=ID,
@@ -45,40 +45,40 @@ SOURCE = Source(
         PIN,
         rank=125,
         race=True,
-        edits=(
-            Edit("set", calls=tuple(CLASSES.values()), form="workers", value="1"),
-            Edit("add", calls=tuple(CLASSES.values()), form="workers=1"),
-        ),
+        edits=(Edit("give", calls=CALLS, form="workers", value="1"),),
     ),
 )
 
 
 def touch(session):
-    _follow(session, one=False)
+    _follow(session, pinned=False)
 
 
 def pin_script(session, name):
-    _follow(session, one=True)
+    _follow(session, pinned=True)
 
 
-def _follow(session, one):
-    for module, name in CLASSES.items():
-        session.after_import(module, functools.partial(_loaded, session, module, name, one))
+def _follow(session, pinned):
+    for module, name in BASES.items():
+        session.after_import(module, functools.partial(_loaded, session, module, name, pinned))
 
 
-def _loaded(session, module, name, one):
+def _loaded(session, module, name, pinned):
     def wrapper(given):
         signature = inspect.signature(given)
 
         def __init__(*arguments, **named):
-            call = signature.bind(*arguments, **named)
+            try:
+                call = signature.bind(*arguments, **named)
+            except TypeError:  # the script's mistake
+                return given(*arguments, **named)
             call.apply_defaults()
-            if call.arguments.get("workers", 1) != 1:
-                session.drew(ID)
-                if one:
-                    call.arguments["workers"] = 1
-                    return given(*call.args, **call.kwargs)
-            return given(*arguments, **named)
+            if call.arguments.get("workers", 1) == 1:
+                return given(*arguments, **named)
+            session.drew(ID)
+            if pinned:
+                call.arguments["workers"] = 1
+            return given(*call.args, **call.kwargs)
 
         return __init__
 

@@ -62,9 +62,9 @@ def parsed(text: str) -> str | None:
     """Return ``text`` if it is still valid Python: a comment in an unusual place may have been
     cut.
     """
-    try:
-        ast.parse(text)
-    except SyntaxError:
+    try:  # a cell of a notebook may wait for something
+        compile(text, "", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except (SyntaxError, ValueError):
         return None
     return text
 
@@ -73,42 +73,100 @@ _PLAIN_IMPORT = re.compile(r"import \w+")
 
 
 def insert(
-    text: str, lines: Sequence[str], after: Sequence[str], early: bool = False
+    text: str,
+    lines: Sequence[str],
+    after: Sequence[str],
+    early: bool = False,
+    before: int | None = None,
 ) -> str | None:
-    """Insert ``lines`` behind the imports that the first import of one of ``after`` belongs to, or
-    behind the first imports if ``after`` is empty; None if there is no such import. What the lines
-    import goes to the other imports.
+    """Insert ``lines`` below the script's imports, those above the line ``before`` if it is given.
+    What the lines import themselves goes to these imports.
 
-    If ``early``, all lines come directly behind that import, or at the top: an import below may
-    draw. The name at the start of a line (``keras.``, ``tf.``) is replaced by the name under which
-    the script imported the module, unless another of the lines imports it.
+    With ``after``, the script must import one of these packages, else None is returned. If
+    ``early``, or if the script gives a module's name to something else, all lines come directly
+    below that import, or at the top: a later import may draw. The name at the start of a line
+    (``keras.``, ``tf.``) is replaced by the name under which the script imported the module, unless
+    another of the lines imports it.
     """
-    if after:
-        found = imports.first_of(ast.parse(text), after)
-        if found is None:
-            return None
-        wanted = [found.module] if found.name is None else []
-        lines = _renamed(lines, found.name or found.module)
-    else:
-        found, wanted = None, []
-    plain = [line for line in lines if _PLAIN_IMPORT.fullmatch(line)]
-    rest = [line for line in lines if line not in plain]
-    wanted = list(dict.fromkeys([*wanted, *(line.removeprefix("import ") for line in plain)]))
-    known = [imports.known(ast.parse(text), module) for module in wanted]
-    missing = [module for module, one in zip(wanted, known, strict=True) if one is None]
-    if early:
-        last = [one.last_line for one in (found, *known) if one is not None]
-        new = [*(f"import {module}" for module in missing), *rest]
-        return with_lines(text, max(last, default=imports.top(ast.parse(text))), new)
-    for module in missing:
-        text = imports.with_import(text, module)
     tree = ast.parse(text)
-    places = [imports.known(tree, module) for module in wanted]
-    places += [imports.first_of(tree, after)] if after else []
-    last = [one.last_line for one in places if one is not None]
-    if not last:
-        return with_lines(text, imports.top(tree), rest)
-    return imports.behind(text, max(last), rest)
+    found = imports.first_of(tree, after) if after else None
+    if after and found is None:
+        return None
+    if found is not None:
+        lines = _renamed(lines, found.name or found.module)
+    wanted = [found.module] if found is not None and found.name is None else []
+    wanted += [line.removeprefix("import ") for line in lines if _PLAIN_IMPORT.fullmatch(line)]
+    rest = [line for line in lines if not _PLAIN_IMPORT.fullmatch(line)]
+    place = _insert_early if early else _insert_below_imports
+    if any(imports.is_bound_otherwise(tree, module) for module in wanted):
+        place = _insert_early
+    given = text, tree, list(dict.fromkeys(wanted)), rest, found, before
+    return parsed(place(*given)) or (None if early else parsed(_insert_early(*given)))
+
+
+def _insert_early(
+    text: str,
+    tree: ast.Module,
+    wanted: Sequence[str],
+    rest: Sequence[str],
+    found: imports.Imported | None,
+    before: int | None,
+) -> str:
+    known = [imports.find_import(tree, module, before) for module in wanted]
+    missing = [f"import {module}" for module, one in zip(wanted, known, strict=True) if one is None]
+    last = [one.last_line for one in (found, *known) if one is not None]
+    return with_lines(text, max(last, default=imports.top(tree)), [*missing, *rest])
+
+
+def _insert_below_imports(
+    text: str,
+    tree: ast.Module,
+    wanted: Sequence[str],
+    rest: Sequence[str],
+    found: imports.Imported | None,
+    before: int | None,
+) -> str:
+    insertions, last = [], [] if found is None else [found.last_line]
+    for module in wanted:
+        known = imports.find_import(tree, module, before)
+        if known is not None:
+            last.append(known.last_line)
+        elif found is not None:
+            # No higher: what stands above may be made for the import of the framework. An import
+            # of another package comes below, because it may import the framework itself.
+            same = module == found.module
+            place = found.first_line - 1 if same else found.last_line
+            insertions.append(imports.Insertion(place, [f"import {module}"]))
+        elif imports.is_standard(module):
+            insertions.append(imports.sorted_in(text, tree, module))
+        else:
+            insertions.append(imports.at_the_end(tree, module))
+    places = [*last, *(one.count for one in insertions)]
+    end = imports.end_of_imports(tree, max(places, default=imports.top(tree)))
+    insertions.append(_below(text, end, rest, bool(places)))
+    for count in sorted({one.count for one in insertions}, reverse=True):
+        here = [line for one in insertions if one.count == count for line in one.lines]
+        following = lines_of(text)[count : count + 1]
+        is_import = bool(here) and here[-1].startswith("import ")
+        if is_import and following and not re.match(r"\s*$|import |from ", following[0]):
+            here.append("")
+        text = with_lines(text, count, here)
+    return text
+
+
+def _below(text: str, end: int, lines: Sequence[str], imports_end: bool) -> imports.Insertion:
+    """Return the insertion of ``lines`` where imports end, if there are any: after an empty line,
+    or next to a call there that sets another seed.
+    """
+    following = lines_of(text)[end : end + 2]
+    if not lines or not imports_end:
+        return imports.Insertion(end, lines)
+    if len(following) == 2 and not following[0].strip() and _SETS_SEED.match(following[1]):
+        return imports.Insertion(end + 1, lines)
+    return imports.Insertion(end, ["", *lines])
+
+
+_SETS_SEED = re.compile(r"[\w.]*seed\w*\(")
 
 
 def _renamed(lines: Sequence[str], name: str) -> list[str]:
@@ -154,6 +212,9 @@ def _change_call(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | N
             return _rename(text, call, edit.form, seed)
         case "add":
             return _add_argument(text, call, edit.form.format(seed=seed))
+        case "give":
+            known = _set_keyword(text, call, edit.form, edit.value)
+            return known or _add_argument(text, call, f"{edit.form}={edit.value}")
         case "first":
             return Splice(*span(text, call.args[0]), edit.value or "") if call.args else None
         case _:
@@ -419,10 +480,13 @@ def without_hash_seed(text: str, expressions: Sequence[ast.expr]) -> str:
             needs_zlib = True
         else:
             new = f"sorted({source_of(text, node)})"
-            place = span(text, lists[place]) if place in lists else place  # which is a list
+            if place in lists:  # ``list(x)`` becomes ``sorted(x)``
+                place = span(text, lists[place])
         splices.append(Splice(*place, new))
     changed = splice(text, splices)
-    return (insert(changed, ["import zlib"], ()) if needs_zlib else None) or changed
+    if not needs_zlib:
+        return changed
+    return insert(changed, ["import zlib"], ()) or changed
 
 
 def _lists(tree: ast.AST) -> Iterable[ast.Call]:

@@ -24,7 +24,7 @@ from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.sentences import listed
 from detaudit.registry import base
 
-MOST_VERSIONS = 6  # versions of the program that are tried
+MOST_COMBINATIONS = 6  # of ways to pin the causes that are tried
 #: Why no edit is tried, if it :func:`_would_repeat` numbers.
 SEVERAL_PROCESSES = (
     "several processes run the line, or may run it, and one constant would give all of them the same numbers. "
@@ -76,10 +76,7 @@ def fix(
         return None, _unknown(causes, unwritten)
     last, number = "", -1
     before: dict[str, str | None] = {}
-    for ways, files in _changes(case, causes, before):
-        number += 1
-        if number == MOST_VERSIONS:
-            break
+    for number, (ways, files) in enumerate(_changes(case, causes, before)):
         version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
         condition = case.unpinned.with_orders(version=version).with_environment(dict(environment))
@@ -178,22 +175,27 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
 def _changes(
     case: Case, causes: tuple[Cause, ...], before: dict[str, str | None]
 ) -> Iterator[tuple[tuple[Way, ...], Files]]:
-    """Yield the combinations that fit, each with the changed files: seeds are set behind the
+    """Yield the first combinations that fit, each with the changed files: seeds are set below the
     imports, and then, if that is another place, between them.
     """
+    fitting = 0
     for ways in _combinations(case, causes):
         late = _applied(case, ways, before, early=False)
-        if late is not None:
-            yield ways, late
-            early = _applied(case, ways, before, early=True)
-            if early is not None and any(map(_differ, late.values(), early.values())):
-                yield ways, early
+        if late is None:
+            continue
+        yield ways, late
+        early = _applied(case, ways, before, early=True)
+        if early is not None and any(
+            _without_blank_lines(late[name]) != _without_blank_lines(early[name]) for name in late
+        ):
+            yield ways, early
+        fitting += 1
+        if fitting == MOST_COMBINATIONS:
+            return
 
 
-def _differ(late: str, early: str) -> bool:
-    """Whether two texts differ in more than empty lines."""
-    texts = ([line for line in lines_of(one) if line.strip()] for one in (late, early))
-    return next(texts) != next(texts)
+def _without_blank_lines(text: str) -> list[str]:
+    return [line for line in lines_of(text) if line.strip()]
 
 
 def _applied(

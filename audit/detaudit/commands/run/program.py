@@ -220,8 +220,12 @@ def _is_installed(path: Path) -> bool:
     """Whether this is a command beside an interpreter, such as ``/opt/env/bin/torchrun``, which is
     no script of the user's.
     """
-    beside = ((path.parent / name).exists() for name in ("python", "python3"))
-    return not path.suffix and path.is_file() and os.access(path, os.X_OK) and any(beside)
+    beside = [path.parent / name for name in ("python", "python3")]
+    return not path.suffix and _is_command(path) and any(map(_is_command, beside))
+
+
+def _is_command(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
 
 
 def _root_of(path: Path, cwd: Path) -> Path:

@@ -47,7 +47,8 @@ def for_generators(
     repeated = edits.apply(new, _seeding(calls, f"next({name})"), again, seed) if again else None
     if repeated is None:
         return new if changed else None
-    return edits.insert(repeated, ["import itertools", f"{name} = itertools.count({seed})"], ())
+    lines = ["import itertools", f"{name} = itertools.count({seed})"]
+    return edits.insert(repeated, lines, (), before=min(again))
 
 
 def _names_without_seed(text: str, calls: Sequence[str], lines: Sequence[int]) -> Sequence[str]:

@@ -201,7 +201,7 @@ class _Run:
         trials = self.session.trials()
         facts = {
             "framework": {"backend": backend_of(trials) or self.backend},
-            "imported": _imported(trials),
+            **_imported(trials),
         }
         isolation = Isolation()
         if choice is not None:
@@ -518,10 +518,12 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     return (*environment.warnings(os.environ), *own, *offline, *_not_recorded(trials))
 
 
-def _imported(trials: Sequence[Finished]) -> list[str]:
-    """Return the distributions that the runs have imported, those that the report names."""
+def _imported(trials: Sequence[Finished]) -> dict[str, list[str]]:
+    """Return the distributions that the runs have imported, as a fact; nothing if none says so."""
     traces = (trial.trace for trial in trials if trial.trace is not None)
-    return sorted({name for trace in traces for name in trace.measures.imported})
+    known = [trace.measures.imported for trace in traces]
+    listed = [names for names in known if names is not None]
+    return {"imported": sorted({name for names in listed for name in names})} if listed else {}
 
 
 def _of_forks(forks: Forks) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def _with_others(judged: _Recorded, others: Sequence[_Recorded]) -> dict[str, An
             used=_union(measures.used, theirs.used),
             placebos=_union(measures.placebos, theirs.placebos),
             trackers=_union(measures.trackers, theirs.trackers),
-            imported=_union(measures.imported, theirs.imported),
+            imported=_union(measures.imported or (), theirs.imported or ()),
             files=_joined(measures.files, theirs.files),
         )
         final = other.document["digests"].get("final")

@@ -91,7 +91,7 @@ def what_to_do(report: v1.RunReport) -> str:
                 f"change the lines listed under Why, which use the source that makes runs differ; "
                 f"detaudit explain {source} says how to pin it"
             )
-        return f"pin what is named under Why; detaudit explain {source} says how"
+        return f"pin the source listed under Why: detaudit explain {source} says how"
     if report.reproducible is False and not report.interrupted:
         if report.over_budget:
             return "give a larger --budget, to find the cause and a fix"

@@ -10,6 +10,7 @@ from typing import Any
 
 from detaudit_probes.backends import KNOWN
 from detaudit_probes.declare import KERAS_2_BESIDE
+from detaudit_probes.packages import PACKAGES
 
 from detaudit.core.counting import excluded_rate
 from detaudit.core.sentences import listed, number, share
@@ -18,16 +19,6 @@ from detaudit.report.schema import v1
 #: The kind of a step of eager code, which cannot be replayed.
 EAGER_LOOP = "eager loop"
 FILE_A_BUG = "file a bug, and attach the report that --markdown report.md writes"
-
-#: Named beside the frameworks if a program has imported them.
-LIBRARIES = {
-    "scikit-learn": "scikit-learn",
-    "lightgbm": "LightGBM",
-    "xgboost": "XGBoost",
-    "optuna": "Optuna",
-    "lightning": "Lightning",
-    "transformers": "Transformers",
-}
 
 #: Verdicts in the order in which a reader needs them.
 ORDER = ("broken", "varies", "error", "needs-pin", "reproducible", "skipped")
@@ -379,19 +370,24 @@ def _libraries(report: v1.Document, packages: Any) -> list[tuple[str, Any]]:
     those that it has imported.
     """
     imported = _at(report.environment, "imported")
-    of_keras = [_backend(report, packages), _keras(report, packages)]
+    framework, keras = _backend(report, packages), _keras(report, packages)
     if not isinstance(imported, list):
-        return of_keras
+        return [framework, keras]
     found = [
         (backend.title, _at(packages, name))
         for backend in KNOWN.values()
         for name in backend.distributions
         if name in imported
     ]
-    found += [of_keras[1]] if {"keras", "tf-keras"} & {*imported} else []
-    found += [(title, _at(packages, name)) for name, title in LIBRARIES.items() if name in imported]
+    if {"keras", "tf-keras"} & {*imported}:
+        found.append(keras)
+    found += [
+        (package.title, _at(packages, package.distribution))
+        for package in PACKAGES
+        if package.title and package.distribution in imported
+    ]
     if not found and "numpy" in imported:
-        return [("NumPy", _at(packages, "numpy"))]
+        found.append(("NumPy", _at(packages, "numpy")))
     return list(dict.fromkeys(found))
 
 

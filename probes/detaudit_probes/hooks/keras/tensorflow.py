@@ -130,8 +130,7 @@ class TensorFlowHooks(TrainingHooks):
                     and context.executing_eagerly()
                     and not self.recorder.inside_fit
                 ):
-                    self.updates.end_step()
-                    self.recorder.pinpoint.begin_live()
+                    self.recorder.pinpoint.begin_live(self.updates.pending)
                 return original(tape)
 
             return __enter__

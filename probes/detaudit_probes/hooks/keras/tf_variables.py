@@ -127,8 +127,8 @@ class Updates:
         self.end_step()
         self._sources.update((id(one), one) for one in sources)
         pinpoint = self._recorder.pinpoint
-        if pinpoint is not None and pinpoint.is_live:
-            pinpoint.op_recorder.stage = "update"
+        if pinpoint is not None:
+            pinpoint.begin_update()
         if self._recorder.recording and sources:
             self._gradients.append((target, result))
             self._recorder.use_last_loaded()
@@ -173,6 +173,11 @@ class Updates:
                 self._recorder.made("init", weight.path, weight, self._hooks, readable)
         return weight
 
+    @property
+    def pending(self) -> bool:
+        """Whether a step of eager code has made updates, and is recorded at the next gradient."""
+        return bool(self._weights)
+
     def end_step(self) -> None:
         """Record the step of eager code that has ended, if there is one."""
         if not self._weights:
@@ -186,7 +191,10 @@ class Updates:
             return
         pinpoint = recorder.pinpoint
         if pinpoint is not None and recorder.steps == pinpoint.step and not pinpoint.is_live:
-            pinpoint.fail("the gradient is taken in a tf.function, and the update is made outside")
+            pinpoint.fail(
+                "the gradient comes from a tf.function and eager code applies it, so the step's "
+                "operations cannot be observed"
+            )
         self._hooks.step(_rows(taken), weights, [State([], weights)])
 
 

@@ -226,17 +226,22 @@ class Pinpoint:
         """Whether a step of eager code is being observed."""
         return self._live is not None
 
-    def begin_live(self) -> bool:
+    def begin_live(self, pending: bool = False) -> bool:
         """Called when a step of eager code begins: observe it to its end if it is the requested
-        one. Return whether this starts now.
+        one. Return whether this starts now. ``pending``: the step before is not recorded yet.
         """
-        if self.found or self._live is not None or self.recorder.steps != self.step:
+        if self.found or self._live is not None or self.recorder.steps + pending != self.step:
             return False
         self._others = self.framework.State.everything(self.recorder.alive())
         self._live = contextlib.ExitStack()
         self._live.enter_context(self.framework.naming_layers(self.op_recorder))
         self._live.enter_context(self.framework.recording(self.op_recorder))
         return True
+
+    def begin_update(self) -> None:
+        """Called when the script has taken the gradient of a step that may be observed."""
+        if self.is_live:
+            self.op_recorder.stage = "update"
 
     def end_live(self) -> None:
         """Called when the step has ended: the observed events are the result, because it cannot be
