@@ -338,12 +338,23 @@ def test_a_shell_script_elsewhere_is_protected_in_its_own_folder(project, tmp_pa
 
 
 @slow
+def test_a_seed_that_an_import_needs_is_set_above_it(project, tmp_path):
+    (project / "noise.py").write_text("import numpy as np\n\nvalue = np.random.normal()\n")
+    (project / "train.py").write_text("import numpy as np\nimport noise\n\nprint(noise.value)\n")
+    saved = tmp_path / "report.json"
+    command = [sys.executable, "-m", "detaudit", "run", "--no-cost", "--json", str(saved)]
+    subprocess.run([*command, "train.py"], cwd=project, capture_output=True)
+    fix = json.loads(saved.read_text(encoding="utf-8"))["fix"]
+    assert fix["verified"] and "as np\n+np.random.seed(1)\n import noise\n" in fix["diff"]
+
+
+@slow
 def test_a_verified_fix_is_applied_if_that_is_asked_for(tmp_path):
     text = "import numpy as np\n\nprint(np.random.normal())\n"
     (tmp_path / "train.py").write_text(text)
     command = [sys.executable, "-m", "detaudit", "run", "--no-cost", "--fix", "--diff", "train.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    fixed = text.replace("\n\n", "\nnp.random.seed(1)\n\n")
+    fixed = text.replace("\n\n", "\n\nnp.random.seed(1)\n\n")
     assert done.returncode == 1 and (tmp_path / "train.py").read_text() == fixed
     assert done.stdout.startswith("--- a/train.py\n") and "+np.random.seed(1)" in done.stdout
     assert "The fix was applied to train.py." in done.stderr

@@ -189,8 +189,9 @@ def find(
     path = Path(os.path.normpath(cwd / target))  # "../train.py" is not below the working folder
     is_name = "/" not in target and not path.exists()
     if is_name or _is_installed(path):
-        command = Path(python).parent / target if is_name else path
-        text = notebooks.text_of(command) if command.parent == Path(python).parent else None
+        beside = Path(python).absolute().parent
+        command = beside / target if is_name else path
+        text = notebooks.text_of(command) if command.parent == beside else None
         installed = _CONSOLE_SCRIPT.search(text or "")
         if installed is not None:
             return Program(
