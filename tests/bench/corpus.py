@@ -4,9 +4,9 @@
 Resumable: what is in the file is not run again. A case is right if the named causes are exactly the
 planted ones; a line is right if one of the call sites is among the lines that a user would accept.
 ``--table`` prints the file's contents as a table for docs/explanation/corpus.md. A case that needs
-Torch, JAX or PyArrow, and these are not installed beside the tests, is audited with the interpreter
-that ``_DETAUDIT_TORCH_PYTHON``, ``_DETAUDIT_JAX_PYTHON`` or ``_DETAUDIT_PYARROW_PYTHON`` names, and
-left out without it.
+a package that is not installed beside the tests (Torch, JAX, PyArrow, gensim, Lightning) is audited
+with the interpreter that a variable names (``_DETAUDIT_TORCH_PYTHON`` and so on), and left out
+without it.
 """
 
 import argparse
