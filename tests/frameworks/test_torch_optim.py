@@ -8,6 +8,7 @@ Tried where Torch is installed beside the tests, or in the interpreter that
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,38 @@ def test_a_race_shows_in_the_gradient(audited):
     report = audited(text=RACE)
     assert report["reproducible"] is False
     assert report["first_divergence"]["stage"] == "gradient"
+
+
+RANKS = """
+import torch
+import torch.distributed as dist
+
+dist.init_process_group("gloo")
+torch.manual_seed(SEED)
+rank = dist.get_rank()
+x = torch.linspace(-1, 1, 800).reshape(200, 4)[rank::2]
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for rows in torch.randperm(100).split(20):
+    optimizer.zero_grad()
+    (model(x[rows]) ** 2).mean().backward()
+    optimizer.step()
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.parametrize(("seed", "matches"), [("1", True), ("torch.seed()", False)])
+def test_of_several_ranks_each_is_pinned_and_rank_0_is_judged(tmp_path, seed, matches):
+    python = with_backend("torch")
+    folder, saved = tmp_path / "project", tmp_path / "report.json"
+    folder.mkdir()
+    (folder / "train.py").write_text(RANKS.replace("SEED", seed))
+    command = [sys.executable, "-m", "detaudit", "run", "--no-search", "--pairs", "1", "--quiet"]
+    command += ["--json", str(saved), "--python", python, "--"]
+    command += [str(Path(python).with_name("torchrun")), "--nproc_per_node=2", "train.py"]
+    subprocess.run(command, cwd=folder, capture_output=True)
+    report = json.loads(saved.read_text(encoding="utf-8"))
+    assert (report["reproducible"], report["judged_by"]) == (matches, "training"), report["reason"]
+    assert {one["steps"] for one in report["trials"] if one["steps"]} == {5}
+    said = [one for one in report["warnings"] if "the process that was judged" in one]
+    assert said and "train.py (rank 0)" in said[0]
