@@ -6,14 +6,21 @@ import os
 import subprocess
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from detaudit.commands.run import leftovers, trackers
+from detaudit.commands.run.judging import compare_second
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Match
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit.errors import UsageError
 from detaudit.report import write
 from detaudit_probes import protocol
 from detaudit_probes.protocol import Files, Measures
 
 from tests.pure import golden
+from tests.pure.handmade import Step, with_contents, written
 
 
 def git(folder, *arguments):
@@ -103,3 +110,27 @@ def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
             "log": tmp_path / "log",
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("weight", "files", "matches"),
+    [
+        # A program may number what it saves
+        (1.0, {"a__json": b'{"x": 1}', "a_v1__json": b'{"x": 2}'}, True),
+        (1.0, {"a__json": b'{"x": 2}', "a_v1__json": b'{"x": 1}'}, False),
+        (1.0, {"a_v1__json": b'{"x": 2}'}, False),
+        (2.0, {"a__json": b'{"x": 1}', "a_v1__json": b'{"x": 1}'}, False),
+        (None, {"a__json": b'{"x": 1}', "a_v1__json": b'{"x": 2}'}, False),
+    ],
+)
+def test_files_that_only_a_second_run_has_do_not_count_if_it_trains_alike(
+    fresh_folder, weight, files, matches
+):
+    def run(weight, **files):
+        steps = [] if weight is None else [Step(0, (("update", "w", np.float32(weight)),))]
+        done = Trial(Condition("tensorflow", "auto", "train.py", 1), 0)
+        trace = written(fresh_folder(), steps, measures=Measures(steps=len(steps), moved=True))
+        return with_contents(Finished(done, 1, Outcome(COMPLETED), trace), **files).trace
+
+    first = run(None if weight is None else 1.0, a__json=b'{"x": 1}')
+    assert isinstance(compare_second(first, run(weight, **files)), Match) is matches

@@ -2,6 +2,8 @@
 training step, also what was printed.
 """
 
+from detaudit_probes.protocol import Contents
+
 from detaudit.core import contents
 from detaudit.core.divergence import (
     IGNORED,
@@ -22,6 +24,26 @@ from detaudit.core.trace import Trace
 def compare_trainings(left: Trace, right: Trace) -> Comparison:
     """Compare the recorded steps, by the names of ``left``, and then what was saved or printed."""
     return _with_outputs(compare(left, aligned(left, right), IGNORED), left, right)
+
+
+def compare_second(first: Trace, second: Trace) -> Comparison:
+    """Compare a run with one that starts with its files. If both make the same steps, files that
+    only the second one has do not count: a program may number what it saves.
+    """
+    compared = compare_trainings(first, second)
+    steps_match = isinstance(compared, Divergence) and compared.stage == "output"
+    if not steps_match or not first.steps() or first.contents is None or second.contents is None:
+        return compared
+    lefts, rights = first.saved_files(), saved(second, first)
+    for name in lefts:
+        if lefts[name] != rights.get(name):
+            return compared
+    names = {one.name for one in first.contents.files}
+    known = Contents(tuple(one for one in second.contents.files if one.name in names))
+    ignored = {**first.ignored, **second.ignored}
+    if any(contents.differing(first.contents, known, True, ignored)):
+        return compared
+    return compare(first, aligned(first, second), IGNORED)
 
 
 def compare_last(left: Trace, right: Trace) -> Comparison | None:

@@ -16,7 +16,7 @@ from detaudit.commands.run import blame
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import INPUT_CHANGED, RUNS_DIFFER, Cause, Repeats, RunAudit
-from detaudit.commands.run.judging import compare_ends_on
+from detaudit.commands.run.judging import compare_ends_on, compare_second
 from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
@@ -52,6 +52,9 @@ def _compare_results(first: Finished, again: Finished) -> Comparison:
     compared = compare_runs(first, again)
     one, other = first.completed_trace, again.completed_trace
     if one is None or other is None or not isinstance(compared, Divergence):
+        return compared
+    compared = compare_second(one, other)
+    if not isinstance(compared, Divergence):
         return compared
     only_loads = compared.kind == "missing" and not other.steps() and not _has_fits(other)
     return (compare_ends_on(one, other) or compared) if only_loads else compared
