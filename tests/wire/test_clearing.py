@@ -215,3 +215,23 @@ def test_two_processes_do_not_go_on_with_one_audit(tmp_path):
         workspace(first.path),
     ):
         pass
+
+
+def test_a_process_that_is_about_to_run_another_program_is_looked_at_again(tmp_path, monkeypatch):
+    looked = []
+
+    class Entry(type(tmp_path)):
+        def read_bytes(self):
+            looked.append(self.parent.name)
+            return b"" if looked.count(self.parent.name) < 3 else super().read_bytes()
+
+        def glob(self, pattern):
+            return [Entry(one) for one in super().glob(pattern) if one.name == str(process.pid)]
+
+    folder = dead()
+    own = {**os.environ, "_DETAUDIT_TRIAL": f"{folder}/r/nest-00000/trials/00001"}
+    process = subprocess.Popen(["sleep", "600"], env=own, start_new_session=True)
+    monkeypatch.setattr(clearing, "Path", Entry)
+    clearing.end_processes(folder)
+    assert process.wait(timeout=10) == -signal.SIGKILL
+    assert len(looked) == 3

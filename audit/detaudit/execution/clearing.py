@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from detaudit.execution.resume import FILE, STATE_FILE
 from detaudit.execution.sandbox import in_place, tree
 from detaudit.execution.sandbox.choice import MEMORY
 from detaudit.execution.workspace import KEPT, LONG, SHORT
+
+#: How often, and how many seconds apart, a process is looked at that has no environment yet.
+LOOKS, LOOK_SECONDS = 6, 0.02
 
 
 def clear(spared: Path | None = None) -> Iterator[str]:
@@ -123,11 +127,25 @@ def end_processes(folder: Path) -> None:
         name + os.fsencode(folder) + b"/"
         for name in (b"_DETAUDIT_TRIAL=", b"_DETAUDIT_NEST=", b"TMPDIR=")
     ]
-    for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            environment = (entry / "environ").read_bytes()
-            if int(entry.name) != os.getpid() and any(mark in environment for mark in marks):
-                os.kill(int(entry.name), signal.SIGKILL)
+    entries = list(Path("/proc").glob("[0-9]*"))
+    for _ in range(LOOKS):
+        entries = [entry for entry in entries if not _ended_or_foreign(entry, marks)]
+        if not entries:
+            break
+        time.sleep(LOOK_SECONDS)
+
+
+def _ended_or_foreign(entry: Path, marks: Sequence[bytes]) -> bool:
+    """Kill a process if one of ``marks`` is in its environment; False if that is not there yet,
+    because the process is just about to run another program.
+    """
+    with contextlib.suppress(OSError):
+        environment = (entry / "environ").read_bytes()
+        if not environment:
+            return not (entry / "exe").exists()  # the kernel's own have none
+        if int(entry.name) != os.getpid() and any(mark in environment for mark in marks):
+            os.kill(int(entry.name), signal.SIGKILL)
+    return True
 
 
 def _describe(restored: in_place.Restored) -> str:
