@@ -15,6 +15,7 @@ ALL = injections.injections()
 
 #: Pins that hold only what another source owns, so that there is nothing to plant for them alone.
 NOTHING_OF_THEIR_OWN = {
+    "one-library-thread": "it needs gensim: tests/corpus/any has two scripts",
     "one-thread": "the count of threads makes two machines differ, not two runs; the race in it is sparse-update's",
     "op-determinism": "it holds sparse-update, tfdata-order and tfdata-random-map",
     "cudnn-deterministic": "convolutions on a GPU: without one no script uses it",

@@ -27,6 +27,7 @@ LEAVES = {
     "detaudit_probes.codec",
     "detaudit_probes.declare",
     "detaudit_probes.given",
+    "detaudit_probes.packages",
     "detaudit_probes.protocol",
     "detaudit_probes.recording",
     "detaudit_probes.recording.facts",

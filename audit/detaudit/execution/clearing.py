@@ -136,8 +136,8 @@ def end_processes(folder: Path) -> None:
 
 
 def _ended_or_foreign(entry: Path, marks: Sequence[bytes]) -> bool:
-    """Kill a process if one of ``marks`` is in its environment; False if that is not there yet,
-    because the process is just about to run another program.
+    """Kill a process if one of ``marks`` is in its environment. Return False if its environment is
+    still empty, because the process is about to run another program.
     """
     with contextlib.suppress(OSError):
         environment = (entry / "environ").read_bytes()

@@ -276,7 +276,7 @@ class _Ending:
                 ),
                 files=self._files.listed(),
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
-                imported=facts.imported(),
+                imported=facts.imported(session.orders.root),
             )
             if session.spying is not None:
                 self._write_sites(os.path.join(session.traces, protocol.SITES_FILE))

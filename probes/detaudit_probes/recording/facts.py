@@ -5,6 +5,7 @@ import os
 import platform
 import resource
 import sys
+from types import ModuleType
 from typing import Any, Dict, Tuple
 
 from detaudit_probes.packages import PACKAGES
@@ -63,14 +64,32 @@ def packages() -> Dict[str, str]:
     return found
 
 
-def imported() -> Tuple[str, ...]:
-    """Return those of the installed distributions that this process has imported."""
+def imported(root: str) -> Tuple[str, ...]:
+    """Return those of the installed distributions that code below the folder ``root`` has imported:
+    frameworks import each other, which tells nothing about the program.
+    """
+    root = os.path.join(os.path.realpath(root), "")
+    tops = set()
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name == "__main__" or (file and os.path.realpath(file).startswith(root)):
+            tops.update(map(_package_of, list(vars(module).values())))
     known = packages()
     return tuple(
         one.distribution
         for one in PACKAGES
-        if one.distribution in known and one.module in sys.modules
+        if one.distribution in known and one.module.partition(".")[0] in tops
     )
+
+
+def _package_of(value: Any) -> str:
+    """Return the package of a module, or of the class or function that ``value`` is."""
+    is_module = isinstance(value, ModuleType)
+    try:
+        name = value.__name__ if is_module else value.__module__
+    except Exception:  # of the script's own objects
+        return ""
+    return name.partition(".")[0] if isinstance(name, str) else ""
 
 
 def _packages_of_old_python() -> Dict[str, str]:
