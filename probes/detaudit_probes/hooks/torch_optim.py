@@ -154,7 +154,10 @@ class _Hooks:
             for place, taken in enumerate(losses):
                 returned.append(("loss", "loss" if len(losses) == 1 else "loss %d" % place, taken))
             with_gradients = [one for one in weights if one.value.grad is not None]
-            gradients = self.read_each([one.value.grad for one in with_gradients])
+            # At once, because a value that is not taken is copied to be fingerprinted
+            gradients = recorder.trace.take_each(
+                self.read_each([one.value.grad for one in with_gradients])
+            )
             returned += [
                 ("gradient", one.path, value) for one, value in zip(with_gradients, gradients)
             ]
