@@ -97,41 +97,31 @@ def insert(
     wanted = [found.module] if found is not None and found.name is None else []
     wanted += [line.removeprefix("import ") for line in lines if _PLAIN_IMPORT.fullmatch(line)]
     rest = [line for line in lines if not _PLAIN_IMPORT.fullmatch(line)]
-    place = _insert_early if early else _insert_below_imports
-    if any(imports.is_bound_otherwise(tree, module) for module in wanted):
-        place = _insert_early
-    given = text, tree, list(dict.fromkeys(wanted)), rest, found, before
-    return parsed(place(*given)) or (None if early else parsed(_insert_early(*given)))
-
-
-def _insert_early(
-    text: str,
-    tree: ast.Module,
-    wanted: Sequence[str],
-    rest: Sequence[str],
-    found: imports.Imported | None,
-    before: int | None,
-) -> str:
-    known = [imports.find_import(tree, module, before) for module in wanted]
-    missing = [f"import {module}" for module, one in zip(wanted, known, strict=True) if one is None]
-    last = [one.last_line for one in (found, *known) if one is not None]
-    return with_lines(text, max(last, default=imports.top(tree)), [*missing, *rest])
+    known = {module: imports.find_import(tree, module, before) for module in wanted}
+    there = [one.last_line for one in (found, *known.values()) if one is not None]
+    missing = [module for module, one in known.items() if one is None]
+    if not early and not any(imports.is_bound_otherwise(tree, module) for module in wanted):
+        below = parsed(_insert_below_imports(text, tree, missing, rest, found, there))
+        if below is not None:
+            return below
+    new = [*(f"import {module}" for module in missing), *rest]
+    return parsed(with_lines(text, max(there, default=imports.top(tree)), new))
 
 
 def _insert_below_imports(
     text: str,
     tree: ast.Module,
-    wanted: Sequence[str],
+    missing: Sequence[str],
     rest: Sequence[str],
     found: imports.Imported | None,
-    before: int | None,
+    there: Sequence[int],
 ) -> str:
-    insertions, last = [], [] if found is None else [found.last_line]
-    for module in wanted:
-        known = imports.find_import(tree, module, before)
-        if known is not None:
-            last.append(known.last_line)
-        elif found is not None:
+    """Insert imports of the ``missing`` modules, and the ``rest`` below all imports; ``there`` are
+    the last lines of imports that the rest needs, ``found`` among them.
+    """
+    insertions = []
+    for module in missing:
+        if found is not None:
             # No higher: what stands above may be made for the import of the framework. An import
             # of another package comes below, because it may import the framework itself.
             same = module == found.module
@@ -141,7 +131,7 @@ def _insert_below_imports(
             insertions.append(imports.sorted_in(text, tree, module))
         else:
             insertions.append(imports.at_the_end(tree, module))
-    places = [*last, *(one.count for one in insertions)]
+    places = [*there, *(one.count for one in insertions)]
     end = imports.end_of_imports(tree, max(places, default=imports.top(tree)))
     insertions.append(_below(text, end, rest, bool(places)))
     for count in sorted({one.count for one in insertions}, reverse=True):

@@ -156,7 +156,7 @@ def _is_import(node: ast.stmt) -> bool:
     """Whether a statement imports, perhaps one thing or another, and does nothing else."""
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         return True
-    if not isinstance(node, (ast.If, ast.Try)) or (_is_guard(node) and _is_main(node)):
+    if not isinstance(node, (ast.If, ast.Try)) or _is_main(node):
         return False
     plain = (ast.Import, ast.ImportFrom, ast.Assign, ast.Pass, ast.If, ast.Try)
     return any(map(_is_import, node.body)) and all(isinstance(one, plain) for one in node.body)

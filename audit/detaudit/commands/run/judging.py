@@ -34,10 +34,8 @@ def compare_second(first: Trace, second: Trace) -> Comparison:
     steps_match = isinstance(compared, Divergence) and compared.stage == "output"
     if not steps_match or not first.steps() or first.contents is None or second.contents is None:
         return compared
-    lefts, rights = first.saved_files(), saved(second, first)
-    for name in lefts:
-        if lefts[name] != rights.get(name):
-            return compared
+    if compare_saved(first, second, added=False) is not None:
+        return compared
     names = {one.name for one in first.contents.files}
     known = Contents(tuple(one for one in second.contents.files if one.name in names))
     ignored = {**first.ignored, **second.ignored}
@@ -105,12 +103,12 @@ def compare_outputs(left: Trace, right: Trace) -> Comparison | None:
     return Match(count) if count else None
 
 
-def compare_saved(left: Trace, right: Trace) -> Divergence | None:
+def compare_saved(left: Trace, right: Trace, added: bool = True) -> Divergence | None:
     """Return the first file, in the order in which they were saved, whose arrays differ between the
-    runs.
+    runs; of files that only ``right`` has only if ``added``.
     """
     lefts, rights = left.saved_files(), saved(right, left)
-    for name in [*lefts, *(name for name in rights if name not in lefts)]:
+    for name in dict.fromkeys([*lefts, *rights] if added else lefts):
         if lefts.get(name) != rights.get(name):
             kind = "bits" if name in lefts and name in rights else "missing"
             return Divergence("output", None, f"saved {name}", kind)
