@@ -423,7 +423,7 @@ class Draw(NamedTuple):
     them came after the script's own seed.
 
     ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
-    outermost last, as ``file:line in function``.
+    outermost last, as ``file:line in function``. ``in_worker``: in a worker process.
     """
 
     file: str
@@ -433,6 +433,7 @@ class Draw(NamedTuple):
     seeded: int
     in_user_code: bool
     stack: Tuple[str, ...]
+    in_worker: bool = False
 
 
 class Seeding(NamedTuple):

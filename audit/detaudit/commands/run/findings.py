@@ -42,7 +42,8 @@ class Repeats:
 @dataclass(frozen=True)
 class Site:
     """A line that drew from a source, in so many ``processes``. If ``in_user_code`` is true, the
-    line itself drew, not a library that it called.
+    line itself drew, not a library that it called. ``in_worker``: in a process that runs tasks for
+    the script's.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Site:
     in_user_code: bool
     stack: tuple[str, ...] = ()
     processes: int = 1
+    in_worker: bool = False
 
 
 @dataclass(frozen=True)
