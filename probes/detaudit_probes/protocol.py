@@ -403,6 +403,7 @@ class Measures(NamedTuple):
     learned: Tuple[Content, ...] = ()
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
     not_recorded: Optional[str] = None  # why the training is not recorded
+    side_by_side: bool = False  # whether several threads train at once: their steps have no order
     stopped: Optional[int] = None  # steps after which the program was ended, as requested
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
     saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved

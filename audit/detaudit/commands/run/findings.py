@@ -10,7 +10,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
 RUNS_DIFFER = "two runs of the same script differ"
-TRAINING, FITS, OUTPUT = "training", "fits", "output"  # what the verdict is about
+TRAINING, FITS, OUTPUT, END = "training", "fits", "output", "end"  # what the verdict is about
 INPUT_CHANGED = "input-changed"  # the source that the experiments with left files find
 
 
@@ -217,8 +217,8 @@ class RunAudit:
     """All findings of one ``detaudit run``. ``reproducible`` is None if it was not decided.
 
     ``steps`` is the number of steps that they cover, if runs were ended early; ``judged_by`` is
-    ``FITS`` or ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of
-    detaudit ended the audit.
+    ``FITS`` or ``OUTPUT`` if no training step was observed, ``END`` if steps have no order;
+    ``own_fault`` is true if a fault of detaudit ended the audit.
     """
 
     program: str

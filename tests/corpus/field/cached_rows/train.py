@@ -1,4 +1,6 @@
 """Rows with noise of NumPy's generator, cached in files by tf.data, and a shuffle of one's own."""
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,7 @@ def with_noise(row, value):
     return tf.ensure_shape(noisy, (6,)), value
 
 
+os.makedirs("rows", exist_ok=True)
 rows = tf.data.Dataset.from_tensor_slices((x, y)).map(with_noise).cache("rows/noisy")
 pairs = list(rows.as_numpy_iterator())
 order = np.random.permutation(len(pairs))
