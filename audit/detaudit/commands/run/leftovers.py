@@ -75,6 +75,7 @@ def explain(
             case, audit, repeats, "a run that starts with the files of an earlier run differs"
         )
     sites = yield from blame.openings(case, names, changed)
+    pairs = max(audit.repeats.pairs, LEAST)
     audit = _caused(
         audit,
         repeats,
@@ -82,7 +83,6 @@ def explain(
         "a second run reads files that the first run left",
         _advice(case, names),
     )
-    pairs = max(audit.repeats.pairs, LEAST)
     fix = yield from starting_anew.fixed(case, audit.causes[0], pairs, _compare_results)
     return audit if fix is None else replace(audit, fix=fix, no_fix_reason="")
 

@@ -1,4 +1,4 @@
-"""Rows are written to files, and the files are split by a checksum of their paths."""
+"""Rows are written to files, and the files are split by a checksum of their names and their folder's."""
 import os
 import tempfile
 import zlib
@@ -13,7 +13,7 @@ for k in range(24):
     np.save(os.path.join(folder, f"part{k:02}.npy"), rng.normal(size=(10, 5)).astype("float32"))
 
 paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-train = [path for path in paths if zlib.crc32(path.encode()) % 4]
+train = [path for path in paths if zlib.crc32(path[-20:].encode()) % 4]
 x = np.concatenate([np.load(path) for path in train])
 y = x.sum(axis=1, keepdims=True) ** 2
 
