@@ -230,7 +230,8 @@ class InScript(NamedTuple):
     source, so the source is always tried. If ``sites`` is false, no call site can be recorded.
     ``if_lengths_differ`` is the source to name instead if runs make unequal numbers of steps.
     ``at_start``: it acts once, when the process starts, so processes that are forked later share
-    what it did.
+    what it did. ``seeds_workers``: its seed also gives each worker of its library's a seed of its
+    own.
     """
 
     pin: str
@@ -242,6 +243,7 @@ class InScript(NamedTuple):
     sites: bool = True
     direct: bool = False
     if_lengths_differ: str = ""
+    seeds_workers: bool = False
     edits: Tuple[Edit, ...] = ()
 
 
@@ -273,7 +275,7 @@ class Source(NamedTuple):
     process, if the source is one. ``use`` is what a line of a script does with it. A ``component``
     of a training may draw from any generator: the scan's matrix shows from which. ``script`` says
     how it is tried in a script, None if it is not; ``variation``, how a script's dependence on it
-    is tried.
+    is tried. ``edits`` are changes of the user's own lines that remove it, if no pin does.
     """
 
     id: str
@@ -291,6 +293,7 @@ class Source(NamedTuple):
     note: str = ""
     script: Optional[InScript] = None
     variation: Optional[Variation] = None
+    edits: Tuple[Edit, ...] = ()
     seeders: Tuple[Tuple[str, str], ...] = ()
     trace_name: str = ""
     use: str = "draw"

@@ -40,6 +40,11 @@ _ESTIMATORS = (
     "SGDRegressor TruncatedSVD TSNE"
 )
 
+_SAMPLERS = (
+    "BruteForceSampler CmaEsSampler GPSampler NSGAIISampler NSGAIIISampler QMCSampler "
+    "RandomSampler TPESampler"
+)
+
 LIBRARIES = (
     Library(
         "sklearn",
@@ -48,6 +53,13 @@ LIBRARIES = (
         "random_state",
         "{seed}",
         shuffling=frozenset({"KFold", "StratifiedKFold"}),
+    ),
+    Library(
+        "optuna",
+        ("numpy-generator", "os-entropy"),
+        frozenset(_SAMPLERS.split()),
+        "seed",
+        "{seed}",
     ),
     Library(
         "optuna",
@@ -64,6 +76,13 @@ LIBRARIES = (
         "study_name",
         '"study"',
         unless=frozenset({"storage"}),  # in which a name may exist already
+    ),
+    Library(
+        "keras_tuner",
+        ("input-changed",),
+        frozenset({"BayesianOptimization", "GridSearch", "Hyperband", "RandomSearch"}),
+        "overwrite",
+        "True",
     ),
     Library("keras", ("hash-seed",), frozenset({"hashing_trick"}), "hash_function", '"md5"'),
 )

@@ -403,6 +403,7 @@ class Measures(NamedTuple):
     learned: Tuple[Content, ...] = ()
     backend: Optional[str] = None  # the adapter for the Keras that a program has imported
     not_recorded: Optional[str] = None  # why the training is not recorded
+    side_by_side: bool = False  # whether several threads train at once: their steps have no order
     stopped: Optional[int] = None  # steps after which the program was ended, as requested
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
     saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved
@@ -423,7 +424,7 @@ class Draw(NamedTuple):
     them came after the script's own seed.
 
     ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
-    outermost last, as ``file:line in function``.
+    outermost last, as ``file:line in function``. ``in_worker``: in a worker process.
     """
 
     file: str
@@ -433,6 +434,7 @@ class Draw(NamedTuple):
     seeded: int
     in_user_code: bool
     stack: Tuple[str, ...]
+    in_worker: bool = False
 
 
 class Seeding(NamedTuple):

@@ -24,7 +24,7 @@ from detaudit.report.build import run as build_run
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 OF_KERAS = ("frozen", "causes", "clean")
-GROUPS = (*OF_KERAS, "any")
+GROUPS = (*OF_KERAS, "any", "field")
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.commands.run.repeat import compare_runs
+from detaudit.commands.run.repeat import compare_ends, compare_runs
 from detaudit.core.divergence import Match
 
 from tests.frameworks.test_recording import run
@@ -204,12 +204,15 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("how", slow_but_for(["fit and function"], BESIDE))
-def test_threads_that_train_side_by_side_are_reported_and_not_disturbed(how, tmp_path):
+def test_threads_that_train_side_by_side_are_compared_at_the_end_and_not_disturbed(how, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
     script.write_text(THREADS.replace("WHAT", BESIDE[how]))
-    recorded, _ = run(script, tmp_path / "control")
-    assert recorded.trace.measures.not_recorded == "several threads at the same time"
+    recorded, unrecorded = run(script, tmp_path / "control")
+    again, _ = run(script, tmp_path / "again")
+    assert recorded.trace.side_by_side and not recorded.trace.trained
+    assert isinstance(compare_runs(recorded, again), Match)
+    assert isinstance(compare_ends(recorded, unrecorded), Match)
     assert (recorded.trace.folder / "stdout").read_text() == "done\n"
     assert (recorded.trace.folder / "stderr").read_text().count("Traceback") == 0
 

@@ -30,6 +30,24 @@ study = optuna.create_study()
 study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
 print([trial.params for trial in study.trials])
 """
+SAMPLED = SEARCH.replace("create_study()", "create_study(sampler=optuna.samplers.RandomSampler())")
+#: A second run reads the trials of the first, and draws less.
+TUNED = """
+import keras
+import keras_tuner
+import numpy as np
+keras.utils.set_random_seed(3)
+x = np.random.normal(size=(40, 2))
+def build(hp):
+    model = keras.Sequential([keras.layers.Dense(hp.Int("units", 2, 9)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+tuner = keras_tuner.RandomSearch(build, "loss", max_trials=2, seed=3, directory="tuning")
+tuner.search(x, x[:, :1], verbose=0)
+model = build(tuner.get_best_hyperparameters()[0])
+model.fit(x, x[:, :1], verbose=0)
+print(model.evaluate(x, x[:, :1], verbose=0))
+"""
 #: A pruner that takes a bracket by the hash of the study's name.
 NAMED = """
 import optuna
@@ -97,8 +115,10 @@ def with_argument(library):
 #: A program for every argument of the table.
 PROGRAMS = {
     ("sklearn", "random_state"): FOREST,
+    ("optuna", "seed"): SAMPLED,
     ("optuna", "sampler"): SEARCH,
     ("optuna", "study_name"): NAMED,
+    ("keras_tuner", "overwrite"): TUNED,
     ("keras", "hash_function"): HASHED,
 }
 CASES = [

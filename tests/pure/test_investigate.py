@@ -306,6 +306,37 @@ def test_a_run_that_reads_what_an_earlier_one_has_left_is_named_with_its_lines(w
     )
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_an_argument_that_starts_anew_is_a_fix_if_runs_that_find_the_files_match(
+    world, tmp_path, works
+):
+    (tmp_path / "train.py").write_text("import keras_tuner\ntuner = keras_tuner.Hyperband(build)\n")
+
+    def finds_its_trials(trial):
+        anew = works and trial.condition.orders.version
+        return 1.0 + (begins_from_what_was_left(trial) and not anew)
+
+    audit, bench, _ = world(
+        behave=finds_its_trials,
+        changed=("tuning/trial.json", "tuning/oracle.json"),
+        sites={"draws": [{**LINE, "line": 2, "in_user_code": False}], "seeds": []},
+    )
+    assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})
+    tried = [
+        trial
+        for wanted in bench.asked
+        for trial in wanted
+        if trial.condition.orders.version and begins_from_what_was_left(trial)
+    ]
+    assert len(tried) == 3
+    if works:
+        assert audit.fix.verified and "Hyperband(build, overwrite=True)" in audit.fix.diff
+        assert audit.fix.runs == 9 and not audit.no_fix_reason
+    else:
+        assert audit.fix is None
+        assert 'shutil.rmtree("tuning", ignore_errors=True)' in audit.no_fix_reason
+
+
 def test_a_run_that_refuses_to_write_over_what_was_left_is_no_other_training(world):
     audit, _, _ = world(
         behave=lambda trial: (

@@ -5,7 +5,7 @@ from detaudit.commands.run.libraries import edited
 from detaudit.registry import base
 from detaudit_probes.libraries import LIBRARIES
 
-SKLEARN, SAMPLER, NAME, HASHES = LIBRARIES
+SKLEARN, SEED, SAMPLER, NAME, TUNER, HASHES = LIBRARIES
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,16 @@ SKLEARN, SAMPLER, NAME, HASHES = LIBRARIES
             SAMPLER,
             "import optuna as op\nstudy = op.create_study(direction='minimize')\n",
             "create_study(direction='minimize', sampler=op.samplers.TPESampler(seed=7))",
+        ),
+        (
+            SEED,
+            "import optuna\nstudy = optuna.create_study(sampler=optuna.samplers.RandomSampler())\n",
+            "optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=7))",
+        ),
+        (
+            TUNER,
+            "import keras_tuner as kt\nfor k in a:\n    kt.Hyperband(build, project_name=k)\n",
+            "kt.Hyperband(build, project_name=k, overwrite=True)",
         ),
         (
             SAMPLER,

@@ -8,7 +8,7 @@ incomplete last row is ignored. No other module opens a trial's folder.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
@@ -236,11 +236,20 @@ class Trace:
         return self.contents is None and (self.folder / protocol.CONTENTS_REQUEST).exists()
 
     @property
+    def side_by_side(self) -> bool:
+        """Whether several threads have trained at once: then only the end of the run is
+        compared.
+        """
+        return self.measures.side_by_side
+
+    @property
     def trained(self) -> bool:
         """Whether a training step was observed that changed a weight, in this run or in others of
         the program; if nothing is known of these, of an unrecorded run, whether there are weights
         at its end.
         """
+        if self.side_by_side:
+            return False
         if self.known_to_train is not None:
             return self.known_to_train
         if not self.request.orders.record:
@@ -301,10 +310,11 @@ def read(folder: Path) -> Trace | None:
     path = folder / protocol.TRACE_FILE
     if not path.exists():
         return None
-    return Trace(
-        folder,
-        read_json(path),
-        tuple(_table(folder, described) for described in _described(folder)),
+    trace = Trace(folder, read_json(path), ())
+    if trace.document.get("measures", {}).get("side_by_side"):
+        return trace  # its rows are in whatever order the threads made them
+    return replace(
+        trace, tables=tuple(_table(folder, described) for described in _described(folder))
     )
 
 

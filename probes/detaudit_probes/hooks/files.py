@@ -18,9 +18,12 @@ from detaudit_probes.hooks import h5py_files
 from detaudit_probes.protocol import Files
 
 MOST = 200  # names kept of each kind
-# Names by tempfile, multiprocessing and torchrun, and of the code that TensorFlow generates from
-# functions
-RANDOM_NAME = re.compile("(tmp|pymp-|torchelastic_|__autograph_generated_file)[a-z0-9_]{8}")
+# Names by tempfile, multiprocessing, torchrun and joblib, and of the code that TensorFlow generates
+# from functions
+RANDOM_NAME = re.compile(
+    "(tmp|pymp-|torchelastic_|__autograph_generated_file)[a-z0-9_]{8}|joblib_memmapping_folder_"
+)
+SHARED_MEMORY = "/dev/shm"  # joblib prefers it to the folder for temporary files
 LATE = 600.0  # seconds by which the clock of a file server may be behind
 #: Folders of compiled code, and of files that are read to compute faster and never change results.
 COMPILED = re.compile(
@@ -238,7 +241,7 @@ class Record:
 
     ``read`` omits Python's own files. ``elsewhere`` omits devices, detaudit's own files, and
     temporary files that no other run can find, because they are gone at the end or have a name by
-    :mod:`tempfile`.
+    :mod:`tempfile` or joblib.
 
     ``made`` are the files of ``elsewhere`` that did not exist before this run. ``found`` are those
     that another run of the audit may have created: this run has read them before it wrote anything
@@ -249,7 +252,8 @@ class Record:
         self._sites = session.sites
         self._root = os.path.realpath(session.orders.root)
         self._origin = os.path.realpath(session.orders.origin or session.orders.root)
-        self._temporary = os.path.join(os.path.realpath(tempfile.gettempdir()), "")
+        places = (tempfile.gettempdir(), SHARED_MEMORY)
+        self._temporary = tuple(os.path.join(os.path.realpath(path), "") for path in places)
         ours = (
             *session.orders.covered,
             session.folder,
@@ -382,8 +386,11 @@ class Record:
         """Whether it is a temporary file with a name that no other run uses; so is the folder for
         temporary files itself.
         """
-        first = path[len(self._temporary) :].split(os.sep, maxsplit=1)[0]
-        return self._is_temporary(path) and (not first or RANDOM_NAME.match(first) is not None)
+        whole = os.path.join(path, "")
+        for folder in filter(whole.startswith, self._temporary):
+            first = whole[len(folder) :].split(os.sep, maxsplit=1)[0]
+            return not first or RANDOM_NAME.match(first) is not None
+        return False
 
 
 def _status(path: str, prefix: bool) -> Optional[os.stat_result]:

@@ -88,8 +88,9 @@ class Recorder:
         self.ending: Any = None
         self._ended = False  # whether that has begun
         self.before_the_end: List[Callable[[], None]] = []
-        # (name, a function that returns it or None, its reader)
-        self._variables: List[Tuple[str, Any, Any]] = []
+        # (name, a function that returns it or None, its reader, whether the main thread made it)
+        self._variables: List[Tuple[str, Any, Any, bool]] = []
+        self._side_by_side = before.side_by_side  # whether several threads train at once
         self._alive_bytes = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
         self._loaded: Deque[Loaded] = deque()
@@ -134,7 +135,7 @@ class Recorder:
 
     @property
     def recording(self) -> bool:
-        return self.recorded and not self.left and not self.paused
+        return self.recorded and not self.left and not self.paused and not self._side_by_side
 
     @property
     def follows_here(self) -> bool:
@@ -225,7 +226,8 @@ class Recorder:
             reference = (
                 weakref.ref(variable) if self._alive_bytes > MOST_ALIVE else lambda: variable
             )
-            self._variables.append((name, reference, reading))
+            in_main = threading.current_thread() is threading.main_thread()
+            self._variables.append((name, reference, reading, in_main))
         if not self._backend:
             self._backend = reading.adapter
             self.trace.measure(backend=self._backend)
@@ -278,16 +280,18 @@ class Recorder:
     def settle(self) -> None:
         """Take the variables' present values as their last, because their owner is about to go."""
         self._variables = [
-            (name, functools.partial(lambda value: value, value), reading)
-            for name, value, reading in self._last_values()
+            (name, functools.partial(lambda value: value, value), reading, in_main)
+            for name, value, reading, in_main in self._last_values()
         ]
 
-    def _last_values(self) -> List[Tuple[str, Any, Any]]:
-        """Return every remaining variable, in the order of creation, with its reader."""
-        there = [(name, reference(), reading) for name, reference, reading in self._variables]
+    def _last_values(self) -> List[Tuple[str, Any, Any, bool]]:
+        """Return every remaining variable, in the order of creation, with its reader, and whether
+        the main thread created it.
+        """
+        there = [(name, make(), *rest) for name, make, *rest in self._variables]
         return [
-            (name, value, reading)
-            for name, variable, reading in there
+            (name, value, reading, in_main)
+            for name, variable, reading, in_main in there
             if variable is not None
             for value in self._last_value(variable, reading)
         ]
@@ -422,10 +426,10 @@ class Recorder:
         return bool(self.inside_fit) and self._fitting == threading.get_ident()
 
     def side_by_side(self) -> None:
-        """Note that several threads train at once: the order of steps varies, and the script cannot
-        be audited.
+        """Note that several threads train at once: the order of steps varies, so they say nothing,
+        and only the end of the run is compared.
         """
-        self.trace.measure(not_recorded="several threads at the same time")
+        self._side_by_side = True
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         """Return the inputs of the step that has ended."""
@@ -546,10 +550,18 @@ class Recorder:
         if of_threads and not self._stopping:  # how many there are by then varies
             models = self.trace.take("\n".join(sorted(of_threads)))
             self.fitted("fits in other threads", 1, [], [("models", models)], [], True)
-        if any(isinstance(reference, weakref.ref) for _, reference, _ in self._variables):
+        if any(isinstance(reference, weakref.ref) for _, reference, *_ in self._variables):
             # Unreachable objects are then gone in both runs, whatever was collected automatically.
             gc.collect()
-        named = [(name + " at the end", value) for name, value, _ in self._last_values()]
+        last = self._last_values()
+        named = [(name + " at the end", value) for name, value, _, in_main in last if in_main]
+        others = [
+            self.trace.take(value).fingerprint for _, value, _, in_main in last if not in_main
+        ]
+        if others:  # in whatever order threads have created them
+            named.append(
+                ("variables of other threads at the end", " ".join(map(str, sorted(others))))
+            )
         self.generators(AT_THE_END)
         records = self.trace.once_each("update", named)
         earlier = self.trace.earlier.get("digests", {}).get("final")
@@ -570,9 +582,12 @@ class Recorder:
         before = self.trace.earlier_measures  # of the program that started this one
         self.trace.measure(
             saved=tuple(self._saved),
-            results=tuple((group, name, value) for (group, name), value in self._results.items()),
-            steps=self.steps,
-            moved=self.moved,
+            results=()
+            if self._side_by_side
+            else tuple((group, name, value) for (group, name), value in self._results.items()),
+            steps=0 if self._side_by_side else self.steps,
+            moved=None if self._side_by_side else self.moved,
+            side_by_side=self._side_by_side,
             fits=self.fits,
             learned=tuple(self._learned),
             max_rss=facts.max_rss(),

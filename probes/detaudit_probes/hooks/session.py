@@ -7,11 +7,13 @@ import os
 import traceback
 from typing import Any, Callable, Dict, Optional, Set
 
+from detaudit_probes import sources
 from detaudit_probes.given import Given
 from detaudit_probes.hooks import files
 from detaudit_probes.hooks.imports import Hooks
 from detaudit_probes.hooks.points import Points, obstacle
 from detaudit_probes.hooks.sites import Sites
+from detaudit_probes.hooks.tasks import Task, Tasks
 from detaudit_probes.protocol import FAULT_FILE, Point, Request
 
 
@@ -30,16 +32,20 @@ class Session(Given):
     ``counts`` says how often each source was used, for ``touched``. If the trial is to find the
     lines that drew from one source (``spying``), every :meth:`drew` of that source records its call
     site as well. ``used`` are the sources that were used other than by an installed module during
-    its import.
+    its import. ``is_worker``: the process was started to run tasks for another one.
     """
 
-    def __init__(self, request: Request, folder: str, pinned: Set[str], root: str) -> None:
+    def __init__(
+        self, request: Request, folder: str, pinned: Set[str], root: str, is_worker: bool = False
+    ) -> None:
         super().__init__(request, folder, pinned)
         self.traces = folder  # where the trace of this process is written
         # What a source stored at the start, for its ``touched``
         self.remembered: Dict[str, Any] = {}
         self.hooks = Hooks(lambda: fault(folder))
         self.points = Points(self.hooks, self._obstacle)
+        self.is_worker = is_worker
+        self.tasks = Tasks(self.hooks, is_worker, self._task_drew)
         self.sites = Sites(root)
         self.used: Set[str] = set()
         # In a worker: called when it has used another source, or in another line
@@ -66,6 +72,16 @@ class Session(Given):
         if self.found_new is not None and known != (True, len(self.sites)):
             self.found_new()
 
+    def _task_drew(self, generator: str) -> None:
+        """Count that a task of this worker has drawn from a global generator."""
+        declared = sources.declared(sources.SCRIPT_MODULES).values()
+        name = next(source.id for source, _ in declared if source.trace_name == generator)
+        known = name in self.used
+        self.count(name)
+        self.used.add(name)
+        if self.found_new is not None and not known:
+            self.found_new()
+
     def after_import(self, module: str, function: Callable[[], None]) -> None:
         """Call ``function`` once ``module`` has been imported, whoever imports it."""
         self.hooks.after(module, function)
@@ -77,6 +93,14 @@ class Session(Given):
     def at_points(self, function: Callable[[Point], None]) -> None:
         """Call ``function`` with each point at which a nest may fork."""
         self.points.call(function)
+
+    def at_tasks(self, function: Callable[[Task], None]) -> None:
+        """Call ``function`` with each task that begins, if this process is a worker."""
+        self.tasks.call(function)
+
+    def seed_of_task(self) -> int:
+        """Return a seed for the task that this process is at: ``seed`` if it is no worker."""
+        return self.seed + (self.tasks.number << 32)
 
     def follow_files(
         self, report: Callable[[files.Use], None], connected: Optional[Callable[[], None]] = None

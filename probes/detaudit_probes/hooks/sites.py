@@ -15,6 +15,8 @@ from detaudit_probes.protocol import Draw
 MOST_SITES = 200
 DEEPEST = 200  # frames searched for one draw
 SHOWN = 12  # frames kept of the first stack
+#: The file of a function of the script that cloudpickle has sent to a worker of joblib or loky.
+DYNAMIC = "<dynamic-code>"
 
 
 class Place(NamedTuple):
@@ -62,7 +64,7 @@ class Sites:
         for _ in range(DEEPEST):
             if frame is None:
                 return
-            name = frame.f_code.co_filename
+            name = _file(frame)
             if self.is_users(name):
                 self.drawn += not (private or self.seeded)
                 self._count(_place(frame), direct, stack, self.seeded and not private)
@@ -105,11 +107,7 @@ class Sites:
     def _nearest(self) -> Optional[Any]:
         """Return the innermost frame that is the user's, or that imports."""
         frame: Optional[Any] = sys._getframe(2)
-        while (
-            frame is not None
-            and not _imports(frame)
-            and not self.is_users(frame.f_code.co_filename)
-        ):
+        while frame is not None and not _imports(frame) and not self.is_users(_file(frame)):
             frame = frame.f_back
         return frame
 
@@ -117,8 +115,8 @@ class Sites:
         """Whether the user's code is the caller, with only the standard library in between."""
         frame: Optional[Any] = sys._getframe(1)
         while frame is not None:
-            name = os.path.abspath(frame.f_code.co_filename)
-            if self.is_users(frame.f_code.co_filename):
+            name = os.path.abspath(_file(frame))
+            if self.is_users(name):
                 return True
             if not name.startswith((self._ours, self._standard)) or "site-packages" in name:
                 return False
@@ -171,4 +169,9 @@ def _imports(frame: Any) -> bool:
 
 
 def _place(frame: Any) -> Place:
-    return Place(os.path.realpath(frame.f_code.co_filename), frame.f_lineno, frame.f_code.co_name)
+    return Place(os.path.realpath(_file(frame)), frame.f_lineno, frame.f_code.co_name)
+
+
+def _file(frame: Any) -> str:
+    name = str(frame.f_code.co_filename)
+    return os.path.abspath(sys.argv[0]) if name == DYNAMIC and sys.argv else name

@@ -3,7 +3,7 @@ after its last.
 
 The first Python process of a trial is recorded, and so are programs in Python that it starts, such
 as the training that a launcher starts, each in a folder of its own. Forked processes and the
-workers of a pool are pinned like them and counted, but not recorded.
+workers of a pool are pinned like them, and what they draw is counted, but they are not recorded.
 """
 
 import atexit
@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import codec, placebos, protocol, sources
 from detaudit_probes.declare import KERAS_MODULES
-from detaudit_probes.hooks import workers
+from detaudit_probes.hooks import tasks, workers
 from detaudit_probes.hooks.session import Session, fault
 from detaudit_probes.recording import facts, trace
 from detaudit_probes.recording.thread_team import Team
@@ -50,15 +50,20 @@ def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
     pinned = {source for name in request.pins for source in pins[name][0].sources}
-    traces = _folder_of_traces(folder)
+    is_worker = _is_worker()
+    traces = _folder_of_traces(folder, is_worker)
     if traces != folder:
         # Only the first process may be ended early: others need what a further one saves at its end
         orders = request.orders._replace(stop_steps=None, stop_seconds=None, stop_differing=False)
         request = request._replace(orders=orders)
-    session = Session(request, folder, pinned, request.orders.root)
+    session = Session(request, folder, pinned, request.orders.root, is_worker)
+    tasks.follow(session.tasks)
     if traces is not None:
         session.traces = traces
         _record_training(session, modules)
+    elif is_worker:
+        session.traces = _folder_of_parent(folder)
+        _count(session, modules)
     for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
@@ -68,14 +73,24 @@ def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
     session.points.follow(passed)
 
 
-def _folder_of_traces(folder: str) -> Optional[str]:
+def _folder_of_traces(folder: str, is_worker: bool) -> Optional[str]:
     """Return where this process writes its trace: the first one in the trial's folder, further
     programs in folders of their own; None if it is not recorded.
     """
     if claim(folder):
         return folder
-    own = os.path.join(folder, protocol.PROCESSES_FOLDER, str(_getpid()))
-    return own if not _is_worker() and _makes_room(own) else None
+    own = _folder_of(folder, _getpid())
+    return own if not is_worker and _makes_room(own) else None
+
+
+def _folder_of(folder: str, process: int) -> str:
+    return os.path.join(folder, protocol.PROCESSES_FOLDER, str(process))
+
+
+def _folder_of_parent(folder: str) -> str:
+    """Return where the process that has started this worker writes its trace."""
+    own = _folder_of(folder, os.getppid())
+    return own if os.path.isdir(own) else folder
 
 
 def claim(folder: str) -> bool:
@@ -130,16 +145,22 @@ def _leave_number(folder: str) -> None:
         file.write("%d\n" % os.getpid())
 
 
+def _count(session: Session, modules: Tuple[ModuleType, ...]) -> None:
+    """Count what this process draws, and what its workers do."""
+    from detaudit_probes.hooks import random_states
+
+    for module in modules:
+        if hasattr(module, "touch"):
+            module.touch(session)
+        if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
+            module.spy(session)
+    if session.spying is not None:
+        random_states.ignore_discarded(session)
+    workers.follow(session)
+
+
 def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.hooks import (
-        files,
-        fits,
-        jax_steps,
-        random_states,
-        saves,
-        seeds,
-        torch_optim,
-    )
+    from detaudit_probes.hooks import files, fits, jax_steps, saves, seeds, torch_optim
     from detaudit_probes.hooks.recorder import Recorder
 
     request = session.request
@@ -156,14 +177,9 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     )
     recorder = Recorder(session, writer)
     seeded: List[Dict[str, Any]] = []
-    for module in modules:
-        if hasattr(module, "touch"):
-            module.touch(session)
-        if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
-            module.spy(session)
+    _count(session, modules)
     if session.spying is not None:
         seeds.record(session, seeded)
-        random_states.ignore_discarded(session)
     # When Keras is imported, the end is registered once more: the last registered runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)
@@ -178,7 +194,6 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         session.after_import("jax", functools.partial(jax_steps.prepare, session, recorder))
     session.after_import("torch", lambda: torch_optim.record(session, recorder))
     fits.record(session, recorder)
-    workers.follow(session)
     for name in KERAS_MODULES:
         session.after_import(name, functools.partial(_follow, session, recorder, ending, name))
     if hasattr(os, "register_at_fork"):  # Python 3.7 and newer

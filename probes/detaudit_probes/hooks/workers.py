@@ -1,5 +1,6 @@
-"""What forked workers of :mod:`multiprocessing` draw, such as those of a Torch ``DataLoader``: they
-are not recorded, but the process that forked them reports their draws with its own.
+"""What workers draw, those of :mod:`multiprocessing` (such as a Torch ``DataLoader``'s) and of
+joblib, forked or not: they are not recorded, but the process that started them reports their draws
+with its own.
 
 A worker may be ended at any time, so it writes what it has found so far whenever that is new.
 """
@@ -26,23 +27,45 @@ class WorkerDraws(NamedTuple):
 
 
 def follow(session: Any) -> None:
-    """Let workers that this process forks report what they draw."""
+    """Let this process report what it draws if it is a worker, and those that it forks."""
     session.after_import("multiprocessing.util", functools.partial(_register, session))
+    if session.is_worker:
+        begins = functools.partial(_begin_when_started, session)
+        session.after_import("multiprocessing.process", begins)
 
 
 def _register(session: Any) -> None:
+    """Only a forked worker calls it: in another one there is nothing to register it with."""
     util = sys.modules["multiprocessing.util"]
     util.register_after_fork(session, _begin)  # type: ignore[attr-defined]
 
 
-def _begin(session: Any) -> None:
-    """Called in a worker, which starts with what its parent had drawn."""
+def _begin_when_started(session: Any) -> None:
+    def wrapper(given: Any) -> Any:
+        def _bootstrap(process: Any, *arguments: Any, **named: Any) -> Any:
+            _begin(session, process)
+            return given(process, *arguments, **named)
+
+        return _bootstrap
+
+    process: Any = sys.modules["multiprocessing.process"]
+    session.wrap(process.BaseProcess, "_bootstrap", wrapper)
+
+
+def _begin(session: Any, process: Any = None) -> None:
+    """Called when a worker begins. One that is forked starts with what its parent had drawn, others
+    with what the imports of the script drew.
+    """
     session.counts.clear()
     session.used.clear()
     session.sites.forget()
     session.found_new = functools.partial(_write, session)
     util = sys.modules["multiprocessing.util"]
     util.Finalize(None, session.found_new, exitpriority=0)  # type: ignore[attr-defined]
+    if process is None:
+        process = sys.modules["multiprocessing.process"].current_process()  # type: ignore[attr-defined]
+    # Its number among those that its parent has started
+    session.tasks.begin_worker(getattr(process, "_identity", ()))
 
 
 def _write(session: Any) -> None:
@@ -69,7 +92,9 @@ def take(folder: str) -> List[WorkerDraws]:
         if name.endswith(".json"):
             path = os.path.join(around, name)
             with open(path, encoding="utf-8") as file:
-                found.append(codec.decode(WorkerDraws, json.load(file)))
+                drawn = codec.decode(WorkerDraws, json.load(file))
+            draws = tuple(draw._replace(in_worker=True) for draw in drawn.draws)
+            found.append(drawn._replace(draws=draws))
             os.remove(path)
     return found
 
@@ -78,7 +103,7 @@ def merged(draws: Tuple[Draw, ...]) -> Tuple[Draw, ...]:
     """Return each line once, with all of its draws."""
     found: Dict[Any, Draw] = {}
     for one in draws:
-        line = one.file, one.line, one.function
+        line = one.file, one.line, one.function, one.in_worker
         known = found.get(line, one._replace(draws=0, seeded=0))
         found[line] = known._replace(
             draws=known.draws + one.draws, seeded=known.seeded + one.seeded

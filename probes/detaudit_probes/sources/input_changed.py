@@ -6,7 +6,7 @@ gives every run the folder in its original state.
 
 import os
 
-from detaudit_probes.declare import Source
+from detaudit_probes.declare import Edit, Source
 
 ID = "input-changed"
 
@@ -18,6 +18,7 @@ SOURCE = Source(
     breaks="A run reads files that an earlier run has written.",
     experiment=None,
     advice="Write to a new folder in every run, or delete the files of earlier runs first.",
+    edits=(Edit("rename", calls=("cache",), form="cache()"),),  # of tf.data: in memory
 )
 
 

@@ -102,12 +102,15 @@ def feed(trial, x, y):
 
 
 def pin_script(session, name):
-    """Give each line of the script its own fixed entropy, whichever thread runs first."""
+    """Give each line of the script its own fixed entropy, whichever thread runs first; in a worker,
+    also each task.
+    """
 
     def entropy(size):
         place = session.sites.innermost()
         line = "%s:%d" % (os.path.basename(place.file), place.line) if place is not None else ""
-        return session.seed + (zlib.crc32(line.encode("utf-8")) << 32)
+        lines = zlib.crc32(line.encode("utf-8"))
+        return session.seed + (lines << 32) + (session.tasks.number << 64)
 
     session.after_import("numpy", lambda: _unseeded(session, lambda: None, entropy))
 

@@ -79,8 +79,18 @@ def feed(trial, x, y):
 
 
 def pin_script(session, name):
-    session.after_import("numpy", lambda: pin(session))
+    session.after_import("numpy", lambda: _pin_for_task(session))
     session.at_points(_unless_kept(session))
+    session.at_tasks(lambda task: None if "numpy" in task.kept else _pin_for_task(session))
+
+
+def _pin_for_task(session):
+    """Seed it for the task that this process is at, if it is a worker."""
+    if "numpy" in sys.modules:
+        import numpy
+
+        task = session.tasks.number
+        numpy.random.seed([session.seed, task] if task else session.seed)
 
 
 def _unless_kept(session):

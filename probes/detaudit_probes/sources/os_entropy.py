@@ -111,6 +111,7 @@ def pin_script(session, name):
     """
     stream = random.Random(session.seed)
     session.at_points(lambda point: stream.seed(session.seed_of(point)))
+    session.at_tasks(lambda task: stream.seed(session.seed_of_task()))
 
     def answer(size):
         if session.own_setting(ID):

@@ -73,6 +73,13 @@ def pin_script(session, name):
     stream = random.Random(session.seed)
     _seeds_of_nothing(session, stream)
 
+    def begin(task):
+        stream.seed(session.seed_of_task())
+        if "random" not in task.kept:
+            random.seed(session.seed_of_task())
+
+    session.at_tasks(begin)
+
     def again(point):
         """Imports draw too: ``rich``, which Keras imports, numbers its styles from a random
         number.

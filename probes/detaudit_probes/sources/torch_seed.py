@@ -42,6 +42,7 @@ SOURCE = Source(
     script=InScript(
         ID,
         rank=50,
+        seeds_workers=True,
         edits=(
             Edit("insert", ("torch.manual_seed({seed})",), after=("torch",)),
             Edit("insert", ("keras.utils.set_random_seed({seed})",), after=("keras",)),

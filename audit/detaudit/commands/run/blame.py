@@ -68,7 +68,7 @@ def _with_draws(case: Case, cause: Cause, seen: "_Draws") -> Cause:
     source = case.of_pin(cause.pin)
     direct = source.script is not None and source.script.direct
     lines = [one for one in seen.lines if one.in_user_code or not direct]
-    return replace(cause, sites=tuple(lines), note=_of_seeds(source.id, seen.seeds, seen.root))
+    return replace(cause, sites=tuple(lines), note=_note(source.id, lines, seen))
 
 
 def openings(
@@ -105,10 +105,15 @@ def _draws(case: Case, done: Finished) -> _Draws:
     listed: dict[tuple[str, int, str], Site] = {}
     for draw in _unseeded(sites.draws):
         key = relative(draw.file, root), draw.line, draw.function
-        site = Site(*key, draw.draws, draw.in_user_code, draw.stack)
+        site = Site(*key, draw.draws, draw.in_user_code, draw.stack, in_worker=draw.in_worker)
         known = listed.get(key)
         if known is not None:  # of another process
-            site = replace(known, draws=known.draws + draw.draws, processes=known.processes + 1)
+            site = replace(
+                known,
+                draws=known.draws + draw.draws,
+                processes=known.processes + 1,
+                in_worker=known.in_worker or draw.in_worker,
+            )
         listed[key] = site
     return _Draws(list(listed.values()), sites.seeds, root)
 
@@ -118,6 +123,13 @@ def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
     that, because the seed did not help.
     """
     return [one for one in draws if one.draws > one.seeded] or draws
+
+
+def _note(source: str, lines: Sequence[Site], seen: "_Draws") -> str:
+    note = _of_seeds(source, seen.seeds, seen.root)
+    if not lines or not all(site.in_worker for site in lines):
+        return note
+    return f"worker processes draw from it{'; ' if note else ''}{note}"
 
 
 def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:

@@ -10,7 +10,7 @@ from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
 
 RUNS_DIFFER = "two runs of the same script differ"
-TRAINING, FITS, OUTPUT = "training", "fits", "output"  # what the verdict is about
+TRAINING, FITS, OUTPUT, END = "training", "fits", "output", "end"  # what the verdict is about
 INPUT_CHANGED = "input-changed"  # the source that the experiments with left files find
 
 
@@ -42,7 +42,8 @@ class Repeats:
 @dataclass(frozen=True)
 class Site:
     """A line that drew from a source, in so many ``processes``. If ``in_user_code`` is true, the
-    line itself drew, not a library that it called.
+    line itself drew, not a library that it called. ``in_worker``: in a process that runs tasks for
+    the script's.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Site:
     in_user_code: bool
     stack: tuple[str, ...] = ()
     processes: int = 1
+    in_worker: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,8 @@ class RunAudit:
     """All findings of one ``detaudit run``. ``reproducible`` is None if it was not decided.
 
     ``steps`` is the number of steps that they cover, if runs were ended early; ``judged_by`` is
-    ``FITS`` or ``OUTPUT`` if no training step was observed; ``own_fault`` is true if a fault of
-    detaudit ended the audit.
+    ``FITS`` or ``OUTPUT`` if no training step was observed, ``END`` if steps have no order;
+    ``own_fault`` is true if a fault of detaudit ended the audit.
     """
 
     program: str

@@ -25,10 +25,14 @@ from detaudit.core.sentences import listed
 from detaudit.registry import base
 
 MOST_COMBINATIONS = 6  # of ways to pin the causes that are tried
+EACH_TASK = (
+    "Give each task a seed of its own, made from a constant and the number of the task or item, as in "
+    "numpy.random.default_rng([1, number])."
+)
 #: Why no edit is tried, if it :func:`_would_repeat` numbers.
 SEVERAL_PROCESSES = (
     "several processes run the line, or may run it, and one constant would give all of them the same numbers. "
-    "Make a seed from a constant and the number of the worker, or of the item."
+    + EACH_TASK
 )
 BOM = "\N{BYTE ORDER MARK}"
 SEEDING = ("seed", "generator")  # kinds of edits that write a seed for each line
@@ -41,13 +45,14 @@ Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str
 @dataclass(frozen=True)
 class Way:
     """One way to pin one cause or several: an edit at some lines of a file, an argument of a
-    library's, or variables.
+    library's, or variables. ``seeds_workers``: its seed also gives each worker a seed of its own.
     """
 
     edit: Edit | None = None
     library: Library | None = None
     environment: tuple[tuple[str, str], ...] = ()
     sites: tuple[Site, ...] = ()
+    seeds_workers: bool = False
 
     def draws(self, file: str) -> dict[int, int]:
         """Return how often each line of a file drew."""
@@ -102,7 +107,7 @@ def fix(
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(as_it_is, fixed),
                 excluded,
-                _whole(case.program.root, before, files),
+                whole(case, before, files),
             ), ""
     if number < 0:
         again = [
@@ -115,6 +120,10 @@ def fix(
             )
         unfit = [cause.source for cause in causes if not _fits(case, cause)]
         return None, _unknown(causes, unfit or [cause.source for cause in causes])
+    in_workers = [one for one in causes if any(site.in_worker for site in one.sites)]
+    if in_workers:
+        where = _advice(in_workers, [cause.source for cause in in_workers])
+        return None, f"no change that was tried works: {last}. {EACH_TASK} {where}".strip()
     advice = _advice(causes, [cause.source for cause in causes])
     return (
         None,
@@ -123,7 +132,7 @@ def fix(
 
 
 def _fits(case: Case, cause: Cause) -> bool:
-    return any(_applied(case, (way,), {}, early=False) is not None for way in _ways(case, cause))
+    return any(applied(case, (way,), {}) is not None for way in _ways(case, cause))
 
 
 def _unknown(causes: Sequence[Cause], sources: Sequence[str]) -> str:
@@ -140,13 +149,10 @@ def _timed(case: Case, fixed: Condition, run: Finished) -> Experiment[list[list[
 def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     script = case.of_pin(cause.pin).script
     assert script is not None
-    if not any(site.in_user_code for site in cause.sites):
-        for library in LIBRARIES:
-            if cause.source in library.sources:
-                yield Way(library=library, sites=cause.sites)
+    yield from library_ways(cause)
     for edit in script.edits:
         if edit.kind == "insert" or cause.sites:
-            yield Way(edit, sites=cause.sites)
+            yield Way(edit, sites=cause.sites, seeds_workers=script.seeds_workers)
     # What no line of a script can pin is set before it starts
     pin = case.known.get(cause.pin)
     if pin is None:
@@ -158,6 +164,14 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
             yield Way(environment=variables)
 
 
+def library_ways(cause: Cause) -> Iterator[Way]:
+    """Yield the arguments of libraries that may pin the cause, if libraries drew."""
+    if not any(site.in_user_code for site in cause.sites):
+        for library in LIBRARIES:
+            if cause.source in library.sources:
+                yield Way(library=library, sites=cause.sites)
+
+
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
     """Yield combinations of one way for each cause; first those with one call that pins several
     causes, such as all seeds.
@@ -165,10 +179,11 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
     for pin in base.known_pins().values():
         together = [cause for cause in causes if cause.source in pin.sources]
         if len(together) > 1:
+            sites = tuple(site for cause in together for site in cause.sites)
             rest = [list(_ways(case, cause)) for cause in causes if cause not in together]
             for edit in pin.edits:
                 for others in itertools.product(*rest):
-                    yield (Way(edit), *others)
+                    yield (Way(edit, sites=sites), *others)
     yield from itertools.product(*(list(_ways(case, cause)) for cause in causes))
 
 
@@ -180,11 +195,11 @@ def _changes(
     """
     fitting = 0
     for ways in _combinations(case, causes):
-        late = _applied(case, ways, before, early=False)
+        late = applied(case, ways, before)
         if late is None:
             continue
         yield ways, late
-        early = _applied(case, ways, before, early=True)
+        early = applied(case, ways, before, early=True)
         if early is not None and any(
             _without_blank_lines(late[name]) != _without_blank_lines(early[name]) for name in late
         ):
@@ -198,8 +213,8 @@ def _without_blank_lines(text: str) -> list[str]:
     return [line for line in lines_of(text) if line.strip()]
 
 
-def _applied(
-    case: Case, ways: Sequence[Way], before: dict[str, str | None], early: bool
+def applied(
+    case: Case, ways: Sequence[Way], before: dict[str, str | None], early: bool = False
 ) -> Files | None:
     """Return the changed files, made from the texts ``before``, which are read once: the user may
     edit them meanwhile. None if one of the ways fits no line. Edits at observed lines come
@@ -243,11 +258,15 @@ def _applied(
 
 def _would_repeat(case: Case, way: Way) -> bool:
     """Whether several processes run a line to which an edit gives a seed, or may run it unseen: all
-    of them would draw the same numbers.
+    of them would draw the same numbers. A seed at the top either does not reach workers, or gives
+    them equal numbers.
     """
+    if way.edit is not None and way.edit.kind == "insert":
+        only_there = bool(way.sites) and all(site.in_worker for site in way.sites)
+        return only_there and not way.seeds_workers
     sited = way.library is not None or (way.edit is not None and way.edit.kind != "insert")
     seeding = way.library is not None or (way.edit is not None and way.edit.kind in SEEDING)
-    again = any(site.processes > 1 for site in way.sites)
+    again = any(site.processes > 1 or site.in_worker for site in way.sites)
     hidden = case.has_workers and any(site.function != "<module>" for site in way.sites)
     return sited and seeding and (again or hidden)
 
@@ -286,11 +305,9 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool)
     return edits.apply(text, edit, lines, seed, early)
 
 
-def _whole(
-    root: Path, before: Mapping[str, str | None], files: Files
-) -> dict[str, tuple[str, str]]:
+def whole(case: Case, before: Mapping[str, str | None], files: Files) -> dict[str, tuple[str, str]]:
     """Return the changed files, before and after; a cell's is its notebook."""
-    new = put_back(files, root, before)
+    new = put_back(files, case.program.root, before)
     return {name: (before[name] or "", text) for name, text in new.items()}
 
 

@@ -9,7 +9,15 @@ from detaudit_probes.protocol import Measures
 
 from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, trainer, vary
 from detaudit.commands.run.case import Case, Investigation
-from detaudit.commands.run.findings import FITS, OUTPUT, RUNS_DIFFER, TRAINING, Observer, RunAudit
+from detaudit.commands.run.findings import (
+    END,
+    FITS,
+    OUTPUT,
+    RUNS_DIFFER,
+    TRAINING,
+    Observer,
+    RunAudit,
+)
 from detaudit.commands.run.forecast import Length, predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
@@ -153,6 +161,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
     traces = [trace for one in runs if (trace := one.completed_trace) is not None]
     trained = any(trace.trained for trace in traces)
     fitted = any(trace.measures.fits for trace in traces)
+    side_by_side = any(trace.side_by_side for trace in traces)
     return replace(
         audit,
         repeats=counted(runs),
@@ -160,7 +169,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
         outputs=outputs(runs),
         origin=origin(runs),
         quantity=quantity(runs),
-        judged_by=TRAINING if trained else FITS if fitted else OUTPUT,
+        judged_by=END if side_by_side else TRAINING if trained else FITS if fitted else OUTPUT,
     )
 
 
@@ -278,6 +287,8 @@ def _refused(blank: RunAudit, done: Sequence[Finished]) -> RunAudit | None:
 def _can_be_compared(trace: Trace) -> bool:
     """Whether it has trained or fitted something, or has outputs."""
     if trace.trained or trace.measures.fits or trace.saved_files():
+        return True
+    if trace.side_by_side and trace.final is not None:
         return True
     return trace.contents is not None and contents.count(trace.contents, False) > 0
 

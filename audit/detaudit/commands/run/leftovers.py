@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from detaudit.commands.run import blame
+from detaudit.commands.run import blame, starting_anew
 from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import INPUT_CHANGED, RUNS_DIFFER, Cause, Repeats, RunAudit
@@ -75,14 +75,31 @@ def explain(
             case, audit, repeats, "a run that starts with the files of an earlier run differs"
         )
     sites = yield from blame.openings(case, names, changed)
-    return _caused(
+    pairs = max(audit.repeats.pairs, LEAST)
+    audit = _caused(
         audit,
         repeats,
         sites,
         "a second run reads files that the first run left",
-        f"it writes {', '.join(names[:3])}: write to a new folder in every run, or delete the files of the "
-        f"earlier run first",
+        _advice(case, names),
     )
+    fix = yield from starting_anew.fixed(case, audit.causes[0], pairs, _compare_results)
+    return audit if fix is None else replace(audit, fix=fix, no_fix_reason="")
+
+
+def _advice(case: Case, names: Sequence[str]) -> str:
+    """Say what to do about these files. A folder that was there before the audit may have other
+    content: how to remove it is not said.
+    """
+    advice = (
+        f"it writes {', '.join(names[:3])}: write to a new folder in every run, or delete the files of the "
+        f"earlier run first"
+    )
+    folders = {Path(name).parts[0] for name in names}
+    own = len(folders) == 1 and all(len(Path(name).parts) > 1 for name in names)
+    if own and not (case.program.root / min(folders)).exists():
+        advice += f', for example with shutil.rmtree("{min(folders)}", ignore_errors=True)'
+    return advice
 
 
 def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, observed: str) -> RunAudit:

@@ -29,6 +29,11 @@ def origin(done: Sequence[Finished]) -> str:
     if found is None or found[0].kind == "missing":
         return ""
     divergence, left, right = found
+    if left.side_by_side or right.side_by_side:
+        return (
+            "several threads train at the same time, so its steps have no order: the weights at exit, and what the "
+            "script prints and saves, were compared"
+        )
     if divergence.stage == "output":
         for one in left.measures.learned:
             if divergence.name.startswith(f"{one.name}, "):

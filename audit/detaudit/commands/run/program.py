@@ -266,16 +266,17 @@ def _own_folder(root: Path) -> Path:
 
 @dataclass(frozen=True)
 class Begun:
-    """How a run began whose leftovers may matter: ``without`` these names, and under these
-    ``pins``.
+    """How a run began whose leftovers may matter: ``without`` these names, under these ``pins``, as
+    this ``version`` of the program.
     """
 
     without: tuple[str, ...] = ()
     pins: tuple[str, ...] = ()
+    version: str = ""
 
     @classmethod
     def of(cls, asked: Condition | protocol.Request) -> "Begun":
-        return cls(asked.orders.without, asked.pins)
+        return cls(asked.orders.without, asked.pins, asked.orders.version or "")
 
 
 @dataclass
@@ -604,6 +605,9 @@ class ProgramHost:
         if temporary is not None:
             temporary.mkdir()
             own["TMPDIR"] = str(temporary)
+            if "JOBLIB_TEMP_FOLDER" not in self._environment:
+                # It names a folder by a uuid, and prefers /dev/shm to TMPDIR
+                own["JOBLIB_TEMP_FOLDER"] = str(temporary)
         return {
             **self._environment,
             **own,
@@ -767,8 +771,8 @@ class Process(ProgramHost):
         if sandboxed is None:
             return View(self.program.root), None
         orders, begun = request.orders, Begun.of(request)
-        changed = orders.left or bool(orders.version) or bool(request.unpinned)
-        wanted = not request.pins or orders.kept
+        changed = orders.left or bool(request.unpinned)
+        wanted = orders.kept or not (request.pins or orders.version)
         # The files that a run without these names left already contain its own versions of them.
         without = () if orders.left else orders.without
         start = Start(self.program.versions.get(orders.version, {}), without, orders.left)

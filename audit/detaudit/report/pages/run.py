@@ -144,7 +144,12 @@ def answer(report: v1.RunReport) -> Answer:
         if report.unrecorded is not None:
             same = f"{same}, and so are {number(report.unrecorded.runs, 'unrecorded run')}"
         same = f"{same}{bound(repeats)}"
-        if report.judged_by != "training":
+        if report.judged_by == "end":
+            same = (
+                f"{same}, judged by its weights at exit, its standard output and the files that it saves: several "
+                f"threads train at the same time, so its steps have no order"
+            )
+        elif report.judged_by != "training":
             libraries = "what it fits with scikit-learn, LightGBM or XGBoost, "
             models = libraries if report.judged_by == "fits" else ""
             same = (

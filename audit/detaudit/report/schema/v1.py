@@ -602,7 +602,8 @@ class RunReport(Document, tag_field="command", tag="run"):
     decided. ``steps`` is the number of steps that the report covers, if runs were ended early;
     null: whole runs. ``judged_by``: by its ``training`` and what it saves, or, if no training step
     was observed, by the models that it ``fits`` and its ``output``, or by its ``output`` alone,
-    what it prints and saves.
+    what it prints and saves; or by its ``end``, its weights at exit and its output, if several
+    threads train at the same time.
     """
 
     program: Name
@@ -631,7 +632,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     isolation: Isolation
     traceback: Text
     steps: Natural | None = None
-    judged_by: Literal["training", "fits", "output"] = "training"
+    judged_by: Literal["training", "fits", "output", "end"] = "training"
 
 
 class Operation(Part):
