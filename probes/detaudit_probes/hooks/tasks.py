@@ -16,7 +16,6 @@ import zlib
 from typing import Any, Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set
 
 from detaudit_probes.hooks.imports import Hooks
-from detaudit_probes.hooks.points import states
 
 _getpid = os.getpid  # taken at import, before a pin can replace it
 #: The functions that a worker runs, given the queue of tasks and the queue of results.
@@ -50,7 +49,8 @@ class Tasks:
         self._functions: List[Callable[[Task], None]] = []
         self._pid = _getpid()
         self._kept: Set[str] = set()
-        self._before: Dict[str, str] = {}
+        self._before: Dict[str, int] = {}  # states of those that no task has drawn from yet
+        self._drawn: Set[str] = set()
         self._items = itertools.count()
         #: The number of the task that this process is at; 0 in a process that is no worker.
         self.number = 0
@@ -65,7 +65,7 @@ class Tasks:
             self._hooks.after(module, functools.partial(self._follow_loop, module, name))
         self._hooks.after("joblib.parallel", self._number_items)
         self._notice_seeds("random", sys.modules.get("random"))
-        self._hooks.after("numpy", lambda: self._notice_seeds("numpy", sys.modules["numpy"].random))
+        self._hooks.after("numpy", self._numpy_is_imported)
 
     def begin_worker(self, number: Any) -> None:
         """This process has just become a worker, the parent's ``number``-th. What it draws before
@@ -86,15 +86,15 @@ class Tasks:
         task = Task(self.number, frozenset(self._kept))
         for function in self._functions:
             function(task)
-        self._before = states(GENERATORS)
+        self._before = {name: _state(name) for name in GENERATORS if name not in self._drawn}
 
     def _end(self) -> None:
-        """Note what the task has drawn from."""
-        now = states(GENERATORS)
+        """Note what the task has drawn from, of that which no earlier one has."""
         for name, state in self._before.items():
-            if now.get(name) != state:
+            if _state(name) != state:
+                self._drawn.add(name)
                 self._drew(name)
-        self._before = now
+        self._before = {}
 
     def _follow_loop(self, module: str, name: str) -> None:
         owner: Any = sys.modules[module]
@@ -128,6 +128,11 @@ class Tasks:
 
         return following
 
+    def _numpy_is_imported(self) -> None:
+        self._notice_seeds("numpy", getattr(sys.modules["numpy"], "random", None))
+        if "numpy" in self._before:  # by a task
+            self._before["numpy"] = _state("numpy")
+
     def _notice_seeds(self, generator: str, owner: Any) -> None:
         """Keep the state of a generator that the program seeds before the first task."""
         given = getattr(owner, "seed", None)
@@ -160,6 +165,20 @@ class Tasks:
                 ]
 
         parallel.BatchedCalls.__init__ = __init__
+
+
+def _state(generator: str) -> int:
+    """Return a value that changes if a task draws from a global generator. A pool may have many
+    short tasks, so this takes microseconds.
+    """
+    module: Any = sys.modules.get(generator)
+    if generator == "random":
+        return hash(module.getstate()) if module is not None else 0
+    get_state = getattr(getattr(module, "random", None), "get_state", None)
+    if get_state is None:
+        return 0
+    state = get_state()
+    return hash((state[1].tobytes(), state[2:]))
 
 
 def _number(task: Any) -> Any:
