@@ -425,6 +425,7 @@ class Draw(NamedTuple):
 
     ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
     outermost last, as ``file:line in function``. ``in_worker``: in a worker process.
+    ``traced``: while a framework traced the function.
     """
 
     file: str
@@ -435,6 +436,7 @@ class Draw(NamedTuple):
     in_user_code: bool
     stack: Tuple[str, ...]
     in_worker: bool = False
+    traced: bool = False
 
 
 class Seeding(NamedTuple):

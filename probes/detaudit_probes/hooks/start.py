@@ -147,7 +147,7 @@ def _leave_number(folder: str) -> None:
 
 def _count(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     """Count what this process draws, and what its workers do."""
-    from detaudit_probes.hooks import random_states
+    from detaudit_probes.hooks import autograph, random_states
 
     for module in modules:
         if hasattr(module, "touch"):
@@ -156,6 +156,7 @@ def _count(session: Session, modules: Tuple[ModuleType, ...]) -> None:
             module.spy(session)
     if session.spying is not None:
         random_states.ignore_discarded(session)
+        autograph.follow(session)
     workers.follow(session)
 
 
