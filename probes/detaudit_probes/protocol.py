@@ -424,7 +424,8 @@ class Draw(NamedTuple):
     them came after the script's own seed.
 
     ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
-    outermost last, as ``file:line in function``. ``in_worker``: in a worker process.
+    outermost last, as ``file:line in function``. ``in_worker``: in a worker process, from
+    a state that it does not inherit from the program's.
     ``traced``: while a framework traced the function.
     """
 

@@ -127,8 +127,8 @@ class Sites:
         """Return the line at which a frame is, of the file that the user has written."""
         code = frame.f_code
         name = str(code.co_filename)
-        if name == DYNAMIC and sys.argv:
-            name = os.path.abspath(sys.argv[0])
+        if name == DYNAMIC:
+            name = str(frame.f_globals.get("__file__", name))
         here = Place(name, frame.f_lineno, code.co_name)
         return self.generated[name].get(frame.f_lineno, here) if name in self.generated else here
 
@@ -181,9 +181,9 @@ class Sites:
         return len(self._found)
 
     def forget(self) -> None:
-        """Forget the draws so far: in a worker, they are its parent's."""
+        """Forget the draws so far: in a worker, they are its parent's, or those of imports."""
         self._found.clear()
-        self.drawn = 0
+        self.drawn, self.seeded = 0, False
 
     def draws(self) -> Tuple[Draw, ...]:
         """Return every line that drew, in the order of its first draw."""

@@ -119,7 +119,7 @@ def _draws(case: Case, done: Finished) -> _Draws:
                 known,
                 draws=known.draws + draw.draws,
                 processes=known.processes + 1,
-                in_worker=known.in_worker or draw.in_worker,
+                in_worker=known.in_worker and draw.in_worker,
             )
         listed[key] = site
     return _Draws(list(listed.values()), sites.seeds, root)

@@ -107,7 +107,7 @@ def fix(
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(as_it_is, fixed),
                 excluded,
-                whole(case, before, files),
+                changed_texts(case, before, files),
             ), ""
     if number < 0:
         again = [
@@ -120,15 +120,10 @@ def fix(
             )
         unfit = [cause.source for cause in causes if not _fits(case, cause)]
         return None, _unknown(causes, unfit or [cause.source for cause in causes])
-    in_workers = [one for one in causes if any(site.in_worker for site in one.sites)]
-    if in_workers:
-        where = _advice(in_workers, [cause.source for cause in in_workers])
-        return None, f"no change that was tried works: {last}. {EACH_TASK} {where}".strip()
     advice = _advice(causes, [cause.source for cause in causes])
-    return (
-        None,
-        f"no change that was tried works: {last}. {advice}".strip(),
-    )
+    if any(site.in_worker for cause in causes for site in cause.sites):
+        advice = f"{EACH_TASK} {advice}"
+    return None, f"no change that was tried works: {last}. {advice}".strip()
 
 
 def _fits(case: Case, cause: Cause) -> bool:
@@ -179,7 +174,8 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
     for pin in base.known_pins().values():
         together = [cause for cause in causes if cause.source in pin.sources]
         if len(together) > 1:
-            sites = tuple(site for cause in together for site in cause.sites)
+            apart = (one for one in together if not case.of_pin(one.pin).script.seeds_workers)
+            sites = tuple(site for cause in apart for site in cause.sites)
             rest = [list(_ways(case, cause)) for cause in causes if cause not in together]
             for edit in pin.edits:
                 for others in itertools.product(*rest):
@@ -305,7 +301,9 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool)
     return edits.apply(text, edit, lines, seed, early)
 
 
-def whole(case: Case, before: Mapping[str, str | None], files: Files) -> dict[str, tuple[str, str]]:
+def changed_texts(
+    case: Case, before: Mapping[str, str | None], files: Files
+) -> dict[str, tuple[str, str]]:
     """Return the changed files, before and after; a cell's is its notebook."""
     new = put_back(files, case.program.root, before)
     return {name: (before[name] or "", text) for name, text in new.items()}

@@ -96,7 +96,8 @@ def compare_outputs(left: Trace, right: Trace) -> Comparison | None:
         return Incomparable("what the script printed and saved could not be read")
     if left.contents is None or right.contents is None:
         return None
-    trained = left.trained or right.trained
+    at_the_end = left.side_by_side or right.side_by_side
+    trained = not at_the_end and (left.trained or right.trained)
     ignored = {**left.ignored, **right.ignored}
     first = next(contents.differing(left.contents, right.contents, trained, ignored), None)
     if first is not None:
