@@ -27,7 +27,7 @@ from detaudit.registry import base
 MOST_COMBINATIONS = 6  # of ways to pin the causes that are tried
 EACH_TASK = (
     "Give each task a seed of its own, made from a constant and the number of the task or item, as in "
-    "numpy.random.default_rng([1, number])."
+    "numpy.random.default_rng([1, number]) or random.Random(number)."
 )
 #: Why no edit is tried, if it :func:`_would_repeat` numbers.
 SEVERAL_PROCESSES = (
