@@ -60,13 +60,21 @@ INITIALIZED = INHERITED.replace('"fork"', '"spawn"').replace(
 )
 
 
-#: The same, of Python's generator.
-BY_AN_INITIALIZER = (
-    SPAWNED.replace("Pool(2)", "Pool(2, random.seed, (1,))")
-    .replace("    return", "    time.sleep(0.02 * (number % 3))\n    return")
-    .replace("range(6)", "range(16)")
-    .replace("random\n", "random, time\n", 1)
-)
+#: The same, of Python's generator. (A pool would pickle ``random.seed`` with a copy of it.)
+BY_AN_INITIALIZER = """
+import multiprocessing, random, time
+
+def start():
+    random.seed(1)
+
+def work(number):
+    time.sleep(0.02 * (number % 3))
+    return number + random.random()
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2, start) as pool:
+        print(pool.map(work, range(16), chunksize=1))
+"""
 #: No pool: each process is a task.
 PROCESSES = """
 import multiprocessing, random
@@ -124,6 +132,9 @@ def test_a_generator_that_is_seeded_in_each_worker_is_named_with_its_line(
 def test_a_race_for_tasks_is_named_if_the_program_has_seeded_its_workers(tmp_path, text):
     report = audited(tmp_path, text)
     assert [one["source"] for one in report["causes"]] == ["process-pool"], report["reason"]
+    lines = text.splitlines()
+    shown = {lines[site["line"] - 1] for site in report["causes"][0]["sites"]}
+    assert any("Pool(" in line for line in shown) and any("number +" in line for line in shown)
 
 
 def test_a_seed_for_each_task_is_reproducible(tmp_path):

@@ -5,6 +5,7 @@
 import functools
 import os
 import traceback
+from types import ModuleType
 from typing import Any, Callable, Dict, Optional, Set
 
 from detaudit_probes import sources
@@ -125,6 +126,8 @@ class Session(Given):
             made = make(original)
             try:
                 made = functools.wraps(original)(made)
+                if isinstance(owner, ModuleType):  # by these names it is pickled
+                    made.__module__, made.__qualname__ = owner.__name__, name
             except (AttributeError, TypeError):
                 pass  # a class, or an object without a docstring
             setattr(owner, name, made)

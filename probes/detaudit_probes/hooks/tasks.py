@@ -61,6 +61,7 @@ class Tasks:
         self._before: Dict[str, int] = {}  # states of those that no task has drawn from yet
         self._drawn: Set[str] = set()
         self._items = itertools.count()
+        self.after_each: Callable[[], None] = lambda: None  # called when a task has ended
         #: Generators whose states the program has decided, and that are not seeded for a task.
         self.kept: Set[str] = set()
         #: The number of the task that this process is at; 0 in a process that is no worker.
@@ -78,7 +79,6 @@ class Tasks:
         for module, name in LOOPS:
             self._hooks.after(module, functools.partial(self._follow_loop, module, name))
         self._hooks.after("joblib.parallel", self._follow_joblib)
-        self._notice_seeds("random", sys.modules.get("random"))
         self._hooks.after("numpy", self._numpy_is_imported)
 
     def begin_worker(self, number: Any) -> None:
@@ -126,6 +126,7 @@ class Tasks:
                 if _state(name) != state:
                     self._drawn.add(name)
                     self._drew(name)
+            self.after_each()
         except Exception:
             self._failed()
 
@@ -162,27 +163,18 @@ class Tasks:
         return end_and_put
 
     def _numpy_is_imported(self) -> None:
-        self._notice_seeds("numpy", getattr(sys.modules["numpy"], "random", None))
+        owner: Any = getattr(sys.modules["numpy"], "random", None)
+        if hasattr(owner, "seed"):
+            owner.seed = NumPySeed(owner.seed, functools.partial(self.seeded, "numpy"))
         if "numpy" in self._before:  # by a task
             self._before["numpy"] = _state("numpy")
 
-    def _notice_seeds(self, generator: str, owner: Any) -> None:
-        """Keep the state of a generator that the program gives a seed."""
-        given = getattr(owner, "seed", None)
-        if given is None:
-            return
-
-        @functools.wraps(given)
-        def seed(*arguments: Any, **named: Any) -> Any:
-            caller = str(sys._getframe(1).f_globals.get("__name__"))
-            if not caller.startswith("detaudit_probes."):
-                is_seed = any(one is not None for one in (*arguments, *named.values()))
-                (self.kept.add if is_seed else self.kept.discard)(generator)
-            return given(*arguments, **named)
-
-        # By these names a pool's initializer is found in a spawned worker
-        seed.__module__, seed.__qualname__ = owner.__name__, "seed"
-        owner.seed = seed
+    def seeded(self, generator: str, is_seed: bool, caller: Any) -> None:
+        """Keep the state of a generator that the program gives a seed, in the frame ``caller``; not
+        if it gives none.
+        """
+        if not str(caller.f_globals.get("__name__")).startswith("detaudit_probes."):
+            (self.kept.add if is_seed else self.kept.discard)(generator)
 
     def _follow_joblib(self) -> None:
         """joblib puts as many items in a task as take a fraction of a second, so each item is a
@@ -252,3 +244,23 @@ class Item:
         if self.tasks is not None and self.tasks.in_worker():
             self.tasks.begin(("item", self._number))
         return self._function(*arguments, **named)
+
+
+class NumPySeed:
+    """``numpy.random.seed``, which reports that it is called. It is pickled as the original is: a
+    function by its name, a method (before NumPy 1.24) with a copy of its generator.
+    """
+
+    def __init__(self, original: Callable[..., Any], seeded: Callable[[bool, Any], None]) -> None:
+        functools.update_wrapper(self, original)
+        self.__module__ = "numpy.random"
+        self._original, self._seeded = original, seeded
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        is_seed = any(one is not None for one in (*arguments, *named.values()))
+        self._seeded(is_seed, sys._getframe(1))
+        return self._original(*arguments, **named)
+
+    def __reduce__(self) -> Any:
+        generator = getattr(self._original, "__self__", None)
+        return "seed" if generator is None else (getattr, (generator, "seed"))

@@ -62,6 +62,8 @@ def _begin(session: Any, process: Any = None) -> None:
     session.sites.forget()
     session.found_new = functools.partial(_write, session)
     util = sys.modules["multiprocessing.util"]
+    if session.spying is not None:
+        session.tasks.after_each = session.found_new
     util.Finalize(None, _end, (session,), exitpriority=0)  # type: ignore[attr-defined]
     if process is None:
         process = sys.modules["multiprocessing.process"].current_process()  # type: ignore[attr-defined]

@@ -119,7 +119,7 @@ def _draws(case: Case, done: Finished) -> _Draws:
                 known,
                 draws=known.draws + draw.draws,
                 processes=known.processes + 1,
-                in_worker=known.in_worker and draw.in_worker,
+                in_worker=known.in_worker or draw.in_worker,
             )
         listed[key] = site
     return _Draws(list(listed.values()), sites.seeds, root)
@@ -134,7 +134,7 @@ def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
 
 def _note(source: str, lines: Sequence[Site], seen: "_Draws") -> str:
     notes = []
-    if lines and all(site.in_worker for site in lines):
+    if any(site.in_worker for site in lines):
         notes.append("worker processes draw from it")
     if lines and all(site.traced for site in lines):
         notes.append(

@@ -42,8 +42,8 @@ class Repeats:
 @dataclass(frozen=True)
 class Site:
     """A line that drew from a source, in so many ``processes``. If ``in_user_code`` is true, the
-    line itself drew, not a library that it called. ``in_worker``: only in processes that run tasks
-    for the script's, and do not inherit the state that it seeds. ``traced``: while a framework
+    line itself drew, not a library that it called. ``in_worker``: also in a process that runs tasks
+    for the script's, and does not inherit the state that it seeds. ``traced``: while a framework
     traced the function.
     """
 

@@ -41,7 +41,7 @@ _AROUND = 30  # layers of a replayed step that are shown, before and after the f
 
 #: What a report gives as the reason if runs differ; the headline has said so already.
 _RUNS_DIFFER = "two runs of the same script differ"
-_INPUT_CHANGED = "input-changed"
+_FRESH_FOLDER = "fresh-folder"  # the pin of what an earlier run left
 
 
 def page(report: v1.RunReport) -> Page:
@@ -87,8 +87,8 @@ def what_to_do(report: v1.RunReport) -> str:
         )
     if report.causes:
         named = [cause.source for cause in report.causes]
-        if named == [_INPUT_CHANGED]:
-            return f"see No fix; detaudit explain {_INPUT_CHANGED} says more"
+        if [cause.pin for cause in report.causes] == [_FRESH_FOLDER]:
+            return f"see No fix; detaudit explain {named[0]} says more"
         source = named[0] if len(named) == 1 else f"ID ({', '.join(named)})"
         if any(cause.sites for cause in report.causes):
             return (
@@ -172,7 +172,7 @@ def _differ(report: v1.RunReport) -> str:
     if not repeats.differing:
         return f"{report.program}: {report.reason}."
     pairs = f"{_differing_pairs(repeats)} of {report.program} {_verb(repeats)}{extent(report)}"
-    if [cause.source for cause in report.causes] == [_INPUT_CHANGED]:
+    if [cause.pin for cause in report.causes] == [_FRESH_FOLDER]:
         found = f"{repeats.differing} of {number(repeats.differing + repeats.matching, 'run')}"
         pairs = (
             f"Runs of {report.program} in fresh folders match, but {found} that found the files of an earlier run "
