@@ -424,7 +424,9 @@ class Draw(NamedTuple):
     them came after the script's own seed.
 
     ``in_user_code``: it called the generator itself. ``stack`` are the frames in between, the
-    outermost last, as ``file:line in function``. ``in_worker``: in a worker process.
+    outermost last, as ``file:line in function``. ``in_worker``: in a worker process, from
+    a state that it does not inherit from the program's.
+    ``traced``: while a framework traced the function.
     """
 
     file: str
@@ -435,6 +437,7 @@ class Draw(NamedTuple):
     in_user_code: bool
     stack: Tuple[str, ...]
     in_worker: bool = False
+    traced: bool = False
 
 
 class Seeding(NamedTuple):

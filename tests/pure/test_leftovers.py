@@ -113,6 +113,36 @@ def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "matches"),
+    [
+        # A history grows, and what the program prints is the same
+        ({"h__json": b"[0.5]"}, {"h__json": b"[0.5, 0.5]"}, True),
+        ({"h__json": b"[0.5]"}, {"h__json": b"[0.4, 0.5]"}, False),
+        (
+            {"h__json": b"[0.5]", "x__json": b"[1]"},
+            {"h__json": b"[0.5, 1]", "x__json": b"[2]"},
+            False,
+        ),
+        # Nothing else says that the second run computed the same
+        ({"h__json": b"[0.5]"}, {"h__json": b"[0.5, 0.7]", "printed": None}, False),
+    ],
+)
+def test_what_a_second_run_adds_to_a_file_does_not_count_if_all_else_matches(
+    fresh_folder, first, second, matches
+):
+    alone = "printed" in second
+    printed = {} if alone else {"printed": b"loss 0.25\n"}
+    second = {name: one for name, one in second.items() if one is not None}
+
+    def run(files):
+        done = Trial(Condition("tensorflow", "auto", "train.py", 1), 0)
+        trace = written(fresh_folder(), [], measures=Measures())
+        return with_contents(Finished(done, 1, Outcome(COMPLETED), trace), **files, **printed).trace
+
+    assert isinstance(compare_second(run(first), run(second)), Match) is matches
+
+
+@pytest.mark.parametrize(
     ("weight", "files", "matches"),
     [
         # A program may number what it saves

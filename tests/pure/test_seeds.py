@@ -4,7 +4,13 @@ import re
 
 import pytest
 from detaudit.commands.run import seeds
-from detaudit_probes.sources import clock, numpy_generator, os_entropy
+from detaudit_probes.sources import (
+    clock,
+    numpy_generator,
+    os_entropy,
+    python_random,
+    tensorflow_seed,
+)
 
 CALLS = (*clock.SOURCE.script.edits[0].calls, *os_entropy.SOURCE.script.edits[0].calls)
 
@@ -82,7 +88,9 @@ def test_only_lines_that_drew_are_changed():
 
 # Generators without a seed ------------------------------------------------------------------------
 
-NUMPY = numpy_generator.SOURCE.script.edits[0].calls
+NUMPY = numpy_generator.SOURCE.script.edits[0]
+PYTHON = python_random.SOURCE.script.edits[0]
+TENSORFLOW = tensorflow_seed.SOURCE.script.edits[0]
 AGAIN = """import numpy as np
 
 
@@ -115,6 +123,26 @@ def test_generators_that_one_line_makes_again_and_again_get_different_seeds(caps
     assert outputs[0] == outputs[1]
     numbers = re.findall(r"-?\d+\.\d+", outputs[0])
     assert len(numbers) == len(set(numbers)) == 10
+
+
+@pytest.mark.parametrize(
+    ("edit", "call", "seeded"),
+    [
+        (PYTHON, "random.Random()", "random.Random(next(seeds))"),
+        (PYTHON, "random.seed()", "random.seed(next(seeds))"),
+        (
+            TENSORFLOW,
+            "tf.random.Generator.from_non_deterministic_state()",
+            "tf.random.Generator.from_seed(next(seeds))",
+        ),
+    ],
+)
+def test_what_is_made_or_seeded_again_and_again_gets_different_seeds(edit, call, seeded):
+    text = f"import x\n\n\ndef make():\n    return {call}\n"
+    changed = seeds.for_generators(text, edit, {5: 3}, 1)
+    assert f"    return {seeded}\n" in changed and "seeds = itertools.count(1)\n" in changed
+    once = seeds.for_generators(text, edit, {5: 1}, 1)
+    assert once == text.replace(call, seeded.replace("next(seeds)", "1"))
 
 
 def test_names_and_imports_of_the_script_are_respected():

@@ -31,7 +31,8 @@ def about(source: Source, backend: str, seed: int) -> RenderableType:
         parts += [*_heading("Advice"), Text(source.advice)]
     parts += [*_heading("What it is"), Text(_description(source))]
     parts += [*_heading("What is tried"), Text(tried(source))]
-    parts.append(Text(f"Family: {source.family}. Backends: {', '.join(source.backends)}."))
+    backends = f" Backends: {', '.join(source.backends)}." if source.experiment is not None else ""
+    parts.append(Text(f"Family: {source.family}.{backends}"))
     if source.links:
         parts += _heading("Links")
         for link in source.links:

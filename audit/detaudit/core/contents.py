@@ -103,6 +103,29 @@ def without_learned(contents: Contents) -> Contents:
     return Contents(tuple(one for one in contents.files if one.format != LEARNED))
 
 
+def without_added(
+    first: Contents, second: Contents, files: bool
+) -> tuple[Contents, frozenset[str]]:
+    """Return the second run's contents without the values that it has added to files of the first
+    one, and the names of those files; without files that it has added too, if ``files``.
+    """
+    of_name = {one.name: {leaf.place for leaf in one.leaves} for one in first.files}
+    kept, grown = [], set()
+    for one in second.files:
+        places = of_name.get(one.name)
+        if one.name == PRINTED or one.format == LEARNED:
+            kept.append(one)
+            continue
+        if places is None:
+            kept += [] if files else [one]
+            continue
+        leaves = tuple(leaf for leaf in one.leaves if leaf.place in places)
+        if len(leaves) < len(one.leaves):
+            grown.add(one.name)
+        kept.append(one._replace(leaves=leaves))
+    return Contents(tuple(kept)), frozenset(grown)
+
+
 def words(text: str) -> list[str]:
     return WORD.findall(text)
 

@@ -8,7 +8,7 @@ incomplete last row is ignored. No other module opens a trial's folder.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import prod
 from pathlib import Path
@@ -127,7 +127,8 @@ class Table:
 class Trace:
     """The files that one trial has left in its ``folder``. ``document`` is its ``trace.json``.
     ``ignored`` are the values in files, and in what it printed, that are no results;
-    ``known_to_train`` says whether other runs of the program make training steps.
+    ``known_to_train`` says whether other runs of the program make training steps,
+    ``known_side_by_side`` whether several threads have trained at once in one.
 
     The methods below ``digests`` read further files each time they are called; a missing file
     counts as empty.
@@ -138,6 +139,7 @@ class Trace:
     tables: tuple[Table, ...]
     ignored: IgnoredPlaces = field(default_factory=dict)
     known_to_train: bool | None = None
+    known_side_by_side: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -176,6 +178,9 @@ class Trace:
 
     @property
     def step_tables(self) -> tuple[Table, ...]:
+        """The tables of steps; none if steps have no order."""
+        if self.side_by_side:
+            return ()
         return tuple(table for table in self.tables if table.kind == "steps")
 
     def events(self, stage: str, name: str | None = None) -> Iterator[Event]:
@@ -237,16 +242,16 @@ class Trace:
 
     @property
     def side_by_side(self) -> bool:
-        """Whether several threads have trained at once: then only the end of the run is
-        compared.
+        """Whether several threads have trained at once, in this run or another one: then only the
+        end of the run is compared.
         """
-        return self.measures.side_by_side
+        return self.known_side_by_side or self.measures.side_by_side
 
     @property
     def trained(self) -> bool:
         """Whether a training step was observed that changed a weight, in this run or in others of
         the program; if nothing is known of these, of an unrecorded run, whether there are weights
-        at its end.
+        at its end. False if several threads have trained at once: no step of them is judged.
         """
         if self.side_by_side:
             return False
@@ -310,11 +315,10 @@ def read(folder: Path) -> Trace | None:
     path = folder / protocol.TRACE_FILE
     if not path.exists():
         return None
-    trace = Trace(folder, read_json(path), ())
-    if trace.document.get("measures", {}).get("side_by_side"):
-        return trace  # its rows are in whatever order the threads made them
-    return replace(
-        trace, tables=tuple(_table(folder, described) for described in _described(folder))
+    return Trace(
+        folder,
+        read_json(path),
+        tuple(_table(folder, described) for described in _described(folder)),
     )
 
 

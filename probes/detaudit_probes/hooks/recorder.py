@@ -88,8 +88,8 @@ class Recorder:
         self.ending: Any = None
         self._ended = False  # whether that has begun
         self.before_the_end: List[Callable[[], None]] = []
-        # (name, a function that returns it or None, its reader, whether the main thread made it)
-        self._variables: List[Tuple[str, Any, Any, bool]] = []
+        # (name, a function that returns it or None, its reader, the thread that made it)
+        self._variables: List[Tuple[str, Any, Any, int]] = []
         self._side_by_side = before.side_by_side  # whether several threads train at once
         self._alive_bytes = 0
         self._batches: List[List[Tuple[str, Taken]]] = []
@@ -226,8 +226,7 @@ class Recorder:
             reference = (
                 weakref.ref(variable) if self._alive_bytes > MOST_ALIVE else lambda: variable
             )
-            in_main = threading.current_thread() is threading.main_thread()
-            self._variables.append((name, reference, reading, in_main))
+            self._variables.append((name, reference, reading, threading.get_ident()))
         if not self._backend:
             self._backend = reading.adapter
             self.trace.measure(backend=self._backend)
@@ -280,18 +279,18 @@ class Recorder:
     def settle(self) -> None:
         """Take the variables' present values as their last, because their owner is about to go."""
         self._variables = [
-            (name, functools.partial(lambda value: value, value), reading, in_main)
-            for name, value, reading, in_main in self._last_values()
+            (name, functools.partial(lambda value: value, value), reading, thread)
+            for name, value, reading, thread in self._last_values()
         ]
 
-    def _last_values(self) -> List[Tuple[str, Any, Any, bool]]:
-        """Return every remaining variable, in the order of creation, with its reader, and whether
-        the main thread created it.
+    def _last_values(self) -> List[Tuple[str, Any, Any, int]]:
+        """Return every remaining variable, in the order of creation, with its reader, and the
+        thread that created it.
         """
         there = [(name, make(), *rest) for name, make, *rest in self._variables]
         return [
-            (name, value, reading, in_main)
-            for name, variable, reading, in_main in there
+            (name, value, reading, thread)
+            for name, variable, reading, thread in there
             if variable is not None
             for value in self._last_value(variable, reading)
         ]
@@ -427,9 +426,12 @@ class Recorder:
 
     def side_by_side(self) -> None:
         """Note that several threads train at once: the order of steps varies, so they say nothing,
-        and only the end of the run is compared.
+        and only the end of the run is compared, which must be the program's own.
         """
         self._side_by_side = True
+        orders = self.session.orders
+        if orders.stop_steps is not None or orders.stop_seconds is not None:
+            self.trace.measure(not_recorded="several threads at the same time and is ended early")
 
     def _data(self, batches: Optional[int]) -> List[Tuple[str, Taken]]:
         """Return the inputs of the step that has ended."""
@@ -480,7 +482,7 @@ class Recorder:
 
     def _stop_where_asked(self) -> None:
         steps, seconds = self.session.orders.stop_steps, self.session.orders.stop_seconds
-        if self._ended:
+        if self._ended or self._side_by_side:
             return
         if (
             (steps is not None and self.steps >= steps)
@@ -553,15 +555,7 @@ class Recorder:
         if any(isinstance(reference, weakref.ref) for _, reference, *_ in self._variables):
             # Unreachable objects are then gone in both runs, whatever was collected automatically.
             gc.collect()
-        last = self._last_values()
-        named = [(name + " at the end", value) for name, value, _, in_main in last if in_main]
-        others = [
-            self.trace.take(value).fingerprint for _, value, _, in_main in last if not in_main
-        ]
-        if others:  # in whatever order threads have created them
-            named.append(
-                ("variables of other threads at the end", " ".join(map(str, sorted(others))))
-            )
+        named = self._named_at_the_end()
         self.generators(AT_THE_END)
         records = self.trace.once_each("update", named)
         earlier = self.trace.earlier.get("digests", {}).get("final")
@@ -576,17 +570,17 @@ class Recorder:
         with self._lock:
             while self._loaded:
                 self._forget(self._loaded.popleft())
+        if self._side_by_side:  # in whatever order the threads came to them
+            self._beside, self._results, self.moved = {}, {}, None
         self.trace.note(
             "digests", {name: state.hexdigest() for name, state in self._beside.items()}
         )
         before = self.trace.earlier_measures  # of the program that started this one
         self.trace.measure(
             saved=tuple(self._saved),
-            results=()
-            if self._side_by_side
-            else tuple((group, name, value) for (group, name), value in self._results.items()),
-            steps=0 if self._side_by_side else self.steps,
-            moved=None if self._side_by_side else self.moved,
+            results=tuple((group, name, value) for (group, name), value in self._results.items()),
+            steps=self.steps,
+            moved=self.moved,
             side_by_side=self._side_by_side,
             fits=self.fits,
             learned=tuple(self._learned),
@@ -596,6 +590,21 @@ class Recorder:
         )
         if self.pinpoint is not None and (self.pinpoint.replays or before.pinpoint is None):
             self.pinpoint.leave(self.session.traces)
+
+    def _named_at_the_end(self) -> List[Tuple[str, Any]]:
+        """Return the values of the remaining variables; those that several threads, other than the
+        main one, have created as one value, because their order varies.
+        """
+        last = self._last_values()
+        main = threading.main_thread().ident
+        several = len({thread for *_, thread in last} - {main}) > 1
+        apart = [one for one in last if several and one[3] != main]
+        named = [(name + " at the end", value) for name, value, *_ in last]
+        if not apart:
+            return named
+        marks = sorted(self.trace.take(value).fingerprint for _, value, *_ in apart)
+        named = [(name + " at the end", value) for name, value, _, by in last if by == main]
+        return [*named, ("variables of other threads at the end", " ".join(map(str, marks)))]
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:

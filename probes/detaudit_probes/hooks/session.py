@@ -5,6 +5,7 @@
 import functools
 import os
 import traceback
+from types import ModuleType
 from typing import Any, Callable, Dict, Optional, Set
 
 from detaudit_probes import sources
@@ -26,6 +27,12 @@ def fault(folder: str) -> None:
     os._exit(70)
 
 
+def generators() -> Dict[str, str]:
+    """Return what a trace calls the generator of each source that is one."""
+    declared = sources.declared(sources.SCRIPT_MODULES).values()
+    return {source.id: source.trace_name for source, _ in declared if source.trace_name}
+
+
 class Session(Given):
     """One process of the user's script: its request, what its pins cover, and what is counted.
 
@@ -45,7 +52,7 @@ class Session(Given):
         self.hooks = Hooks(lambda: fault(folder))
         self.points = Points(self.hooks, self._obstacle)
         self.is_worker = is_worker
-        self.tasks = Tasks(self.hooks, is_worker, self._task_drew)
+        self.tasks = Tasks(self.hooks, is_worker, self._task_drew, lambda: fault(folder))
         self.sites = Sites(root)
         self.used: Set[str] = set()
         # In a worker: called when it has used another source, or in another line
@@ -74,12 +81,10 @@ class Session(Given):
 
     def _task_drew(self, generator: str) -> None:
         """Count that a task of this worker has drawn from a global generator."""
-        declared = sources.declared(sources.SCRIPT_MODULES).values()
-        name = next(source.id for source, _ in declared if source.trace_name == generator)
-        known = name in self.used
+        name = next(name for name, drawn in generators().items() if drawn == generator)
         self.count(name)
         self.used.add(name)
-        if self.found_new is not None and not known:
+        if self.found_new is not None:
             self.found_new()
 
     def after_import(self, module: str, function: Callable[[], None]) -> None:
@@ -121,6 +126,8 @@ class Session(Given):
             made = make(original)
             try:
                 made = functools.wraps(original)(made)
+                if isinstance(owner, ModuleType):  # by these names it is pickled
+                    made.__module__, made.__qualname__ = owner.__name__, name
             except (AttributeError, TypeError):
                 pass  # a class, or an object without a docstring
             setattr(owner, name, made)

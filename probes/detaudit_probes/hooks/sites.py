@@ -17,6 +17,12 @@ DEEPEST = 200  # frames searched for one draw
 SHOWN = 12  # frames kept of the first stack
 #: The file of a function of the script that cloudpickle has sent to a worker of joblib or loky.
 DYNAMIC = "<dynamic-code>"
+AUTOGRAPH = "tensorflow/python/autograph/"
+#: The files in which a framework traces a function: what Python draws there is drawn once.
+TRACING = (
+    "tensorflow/python/framework/func_graph.py",
+    "jax/_src/interpreters/partial_eval.py",
+)
 
 
 class Place(NamedTuple):
@@ -50,6 +56,8 @@ class Sites:
         self.seeded = False
         self.drawn = 0
         self._ignored = threading.local()
+        #: Files of generated code: the line that each of their lines was made from.
+        self.generated: Dict[str, Dict[int, Place]] = {}
 
     def note(self, makers: bool = False, private: bool = False) -> None:
         """Count one draw for the innermost line of the user's code that led to it.
@@ -64,10 +72,10 @@ class Sites:
         for _ in range(DEEPEST):
             if frame is None:
                 return
-            name = _file(frame)
+            name = self._place(frame).file
             if self.is_users(name):
                 self.drawn += not (private or self.seeded)
-                self._count(_place(frame), direct, stack, self.seeded and not private)
+                self._count(frame, direct, stack, self.seeded and not private)
                 if not makers or frame.f_code.co_name != "__init__":
                     return
             if _imports(frame):
@@ -75,6 +83,8 @@ class Sites:
             if name.endswith("traceback_utils.py"):
                 # The wrapper that Keras and TensorFlow put around every call: not informative
                 direct = False
+            elif AUTOGRAPH in name.replace(os.sep, "/"):
+                pass  # converted code calls everything through it
             elif frame.f_globals.get("__name__") != "random" and not os.path.abspath(
                 name
             ).startswith(self._ours):
@@ -97,7 +107,7 @@ class Sites:
     def innermost(self) -> Optional[Place]:
         """Return the innermost line of the user's code that led here."""
         frame = self._nearest()
-        return None if frame is None or _imports(frame) else _place(frame)
+        return None if frame is None or _imports(frame) else _real(self._place(frame))
 
     def importing(self) -> bool:
         """Whether an installed module is being imported and causes this."""
@@ -107,15 +117,26 @@ class Sites:
     def _nearest(self) -> Optional[Any]:
         """Return the innermost frame that is the user's, or that imports."""
         frame: Optional[Any] = sys._getframe(2)
-        while frame is not None and not _imports(frame) and not self.is_users(_file(frame)):
+        while (
+            frame is not None and not _imports(frame) and not self.is_users(self._place(frame).file)
+        ):
             frame = frame.f_back
         return frame
+
+    def _place(self, frame: Any) -> Place:
+        """Return the line at which a frame is, of the file that the user has written."""
+        code = frame.f_code
+        name = str(code.co_filename)
+        if name == DYNAMIC:
+            name = str(frame.f_globals.get("__file__", name))
+        here = Place(name, frame.f_lineno, code.co_name)
+        return self.generated[name].get(frame.f_lineno, here) if name in self.generated else here
 
     def led_here(self) -> bool:
         """Whether the user's code is the caller, with only the standard library in between."""
         frame: Optional[Any] = sys._getframe(1)
         while frame is not None:
-            name = os.path.abspath(_file(frame))
+            name = os.path.abspath(self._place(frame).file)
             if self.is_users(name):
                 return True
             if not name.startswith((self._ours, self._standard)) or "site-packages" in name:
@@ -138,13 +159,21 @@ class Sites:
             self._known[name] = known
         return known
 
-    def _count(self, place: Place, direct: bool, stack: List[str], seeded: bool) -> None:
+    def _count(self, frame: Any, direct: bool, stack: List[str], seeded: bool) -> None:
+        place = _real(self._place(frame))
         found = self._found.get(place)
         if found is None:
             if len(self._found) >= MOST_SITES:
                 return
             found = Draw(
-                place.file, place.line, place.function, 0, 0, direct, tuple(stack[-SHOWN:])
+                place.file,
+                place.line,
+                place.function,
+                0,
+                0,
+                direct,
+                tuple(stack[-SHOWN:]),
+                traced=_is_traced(frame),
             )
         self._found[place] = found._replace(draws=found.draws + 1, seeded=found.seeded + seeded)
 
@@ -152,13 +181,17 @@ class Sites:
         return len(self._found)
 
     def forget(self) -> None:
-        """Forget the draws so far: in a worker, they are its parent's."""
+        """Forget the draws so far: in a worker, they are its parent's, or those of imports."""
         self._found.clear()
-        self.drawn = 0
+        self.drawn, self.seeded = 0, False
 
     def draws(self) -> Tuple[Draw, ...]:
         """Return every line that drew, in the order of its first draw."""
         return tuple(self._found.values())
+
+
+def _real(place: Place) -> Place:
+    return place._replace(file=os.path.realpath(place.file))
 
 
 def _imports(frame: Any) -> bool:
@@ -168,10 +201,12 @@ def _imports(frame: Any) -> bool:
     return frame.f_code.co_filename.startswith("<frozen importlib")
 
 
-def _place(frame: Any) -> Place:
-    return Place(os.path.realpath(_file(frame)), frame.f_lineno, frame.f_code.co_name)
-
-
-def _file(frame: Any) -> str:
-    name = str(frame.f_code.co_filename)
-    return os.path.abspath(sys.argv[0]) if name == DYNAMIC and sys.argv else name
+def _is_traced(frame: Optional[Any]) -> bool:
+    """Whether the frame runs while a framework traces a function."""
+    for _ in range(DEEPEST):
+        if frame is None:
+            return False
+        if frame.f_code.co_filename.replace(os.sep, "/").endswith(TRACING):
+            return True
+        frame = frame.f_back
+    return False

@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes import codec, placebos, protocol, sources
 from detaudit_probes.declare import KERAS_MODULES
-from detaudit_probes.hooks import tasks, workers
+from detaudit_probes.hooks import workers
 from detaudit_probes.hooks.session import Session, fault
 from detaudit_probes.recording import facts, trace
 from detaudit_probes.recording.thread_team import Team
@@ -27,7 +27,7 @@ from detaudit_probes.recording.thread_team import Team
 MOST_KEPT = 256 << 20
 MOST_RECORDED = 64  # processes of one trial, beside the first
 #: How words begin in the command lines of processes that run tasks for another one.
-OF_WORKERS = ("--multiprocessing-fork", "from multiprocessing.", "joblib.externals.loky")
+OF_WORKERS = ("--multiprocessing-fork", "from multiprocessing.", "joblib.externals.loky", "loky.")
 #: Variables with which launchers tell equal processes their number.
 RANKS = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID")
 _getpid = os.getpid  # taken at import, before a pin can replace it
@@ -50,37 +50,37 @@ def _begin(folder: str, passed: Optional[protocol.Point]) -> None:
     declared, pins = sources.declared(modules), sources.pins(modules)
     protocol.check_own_settings(request.settings, declared)
     pinned = {source for name in request.pins for source in pins[name][0].sources}
-    is_worker = _is_worker()
-    traces = _folder_of_traces(folder, is_worker)
+    is_first = claim(folder)
+    is_worker = not is_first and _is_worker()
+    traces = folder if is_first else None if is_worker else _own_folder(folder)
     if traces != folder:
         # Only the first process may be ended early: others need what a further one saves at its end
         orders = request.orders._replace(stop_steps=None, stop_seconds=None, stop_differing=False)
         request = request._replace(orders=orders)
     session = Session(request, folder, pinned, request.orders.root, is_worker)
-    tasks.follow(session.tasks)
     if traces is not None:
         session.traces = traces
         _record_training(session, modules)
     elif is_worker:
         session.traces = _folder_of_parent(folder)
-        _count(session, modules)
+        _count(session, modules, [])
     for name in request.unpinned:
         if hasattr(declared[name][1], "vary"):
             declared[name][1].vary(session)
     for name in request.pins:
         if hasattr(pins[name][1], "pin_script"):
             pins[name][1].pin_script(session, name)
+    session.tasks.follow()
+    session.at_points(lambda point: session.tasks.renew())
     session.points.follow(passed)
 
 
-def _folder_of_traces(folder: str, is_worker: bool) -> Optional[str]:
-    """Return where this process writes its trace: the first one in the trial's folder, further
-    programs in folders of their own; None if it is not recorded.
+def _own_folder(folder: str) -> Optional[str]:
+    """Return where a program that is not the trial's first writes its trace; None if it is not
+    recorded.
     """
-    if claim(folder):
-        return folder
     own = _folder_of(folder, _getpid())
-    return own if not is_worker and _makes_room(own) else None
+    return own if _makes_room(own) else None
 
 
 def _folder_of(folder: str, process: int) -> str:
@@ -145,9 +145,11 @@ def _leave_number(folder: str) -> None:
         file.write("%d\n" % os.getpid())
 
 
-def _count(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    """Count what this process draws, and what its workers do."""
-    from detaudit_probes.hooks import random_states
+def _count(session: Session, modules: Tuple[ModuleType, ...], seeded: List[Dict[str, Any]]) -> None:
+    """Count what this process draws, and what its workers do; note in ``seeded`` which seeds it
+    sets.
+    """
+    from detaudit_probes.hooks import autograph, random_states, seeds
 
     for module in modules:
         if hasattr(module, "touch"):
@@ -155,12 +157,14 @@ def _count(session: Session, modules: Tuple[ModuleType, ...]) -> None:
         if session.spying is not None and hasattr(module, "spy") and session.spying in _ids(module):
             module.spy(session)
     if session.spying is not None:
+        seeds.record(session, seeded)
         random_states.ignore_discarded(session)
+        autograph.follow(session)
     workers.follow(session)
 
 
 def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
-    from detaudit_probes.hooks import files, fits, jax_steps, saves, seeds, torch_optim
+    from detaudit_probes.hooks import files, fits, jax_steps, saves, torch_optim
     from detaudit_probes.hooks.recorder import Recorder
 
     request = session.request
@@ -177,9 +181,7 @@ def _record_training(session: Session, modules: Tuple[ModuleType, ...]) -> None:
     )
     recorder = Recorder(session, writer)
     seeded: List[Dict[str, Any]] = []
-    _count(session, modules)
-    if session.spying is not None:
-        seeds.record(session, seeded)
+    _count(session, modules, seeded)
     # When Keras is imported, the end is registered once more: the last registered runs first,
     # while TensorFlow can still be read.
     used = files.Record(session)

@@ -12,6 +12,7 @@ import sys
 from typing import Any, Dict, List, NamedTuple, Tuple
 
 from detaudit_probes import codec
+from detaudit_probes.hooks.session import generators
 from detaudit_probes.protocol import WORKERS_FOLDER, Draw
 from detaudit_probes.recording import trace
 
@@ -35,7 +36,7 @@ def follow(session: Any) -> None:
 
 
 def _register(session: Any) -> None:
-    """Only a forked worker calls it: in another one there is nothing to register it with."""
+    """A forked worker calls what is registered; others may not."""
     util = sys.modules["multiprocessing.util"]
     util.register_after_fork(session, _begin)  # type: ignore[attr-defined]
 
@@ -61,18 +62,29 @@ def _begin(session: Any, process: Any = None) -> None:
     session.sites.forget()
     session.found_new = functools.partial(_write, session)
     util = sys.modules["multiprocessing.util"]
-    util.Finalize(None, session.found_new, exitpriority=0)  # type: ignore[attr-defined]
+    if session.spying is not None:
+        session.tasks.after_each = session.found_new
+    util.Finalize(None, _end, (session,), exitpriority=0)  # type: ignore[attr-defined]
     if process is None:
         process = sys.modules["multiprocessing.process"].current_process()  # type: ignore[attr-defined]
     # Its number among those that its parent has started
     session.tasks.begin_worker(getattr(process, "_identity", ()))
 
 
+def _end(session: Any) -> None:
+    session.tasks.end()
+    if session.found_new is not None:
+        session.found_new()
+
+
 def _write(session: Any) -> None:
     """A source may keep more than a number in the counts: that stays in the worker."""
     try:
         numbers = [item for item in dict(session.counts).items() if isinstance(item[1], int)]
-        drawn = WorkerDraws(dict(numbers), tuple(sorted(session.used)), session.sites.draws())
+        # A seed of the program's own process reaches what its workers inherit
+        in_worker = generators().get(session.spying) not in session.tasks.kept
+        draws = tuple(draw._replace(in_worker=in_worker) for draw in session.sites.draws())
+        drawn = WorkerDraws(dict(numbers), tuple(sorted(session.used)), draws)
         folder = os.path.join(session.traces, WORKERS_FOLDER)
         os.makedirs(folder, exist_ok=True)
         trace.write_json(os.path.join(folder, "%d.json" % _getpid()), codec.encode(drawn))
@@ -92,9 +104,7 @@ def take(folder: str) -> List[WorkerDraws]:
         if name.endswith(".json"):
             path = os.path.join(around, name)
             with open(path, encoding="utf-8") as file:
-                drawn = codec.decode(WorkerDraws, json.load(file))
-            draws = tuple(draw._replace(in_worker=True) for draw in drawn.draws)
-            found.append(drawn._replace(draws=draws))
+                found.append(codec.decode(WorkerDraws, json.load(file)))
             os.remove(path)
     return found
 

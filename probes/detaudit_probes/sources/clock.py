@@ -68,6 +68,8 @@ READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
 CLOCKS_NS = tuple(name + "_ns" for name in CLOCKS)
 DATES = ("now", "utcnow", "today")
+#: Parts of the paths of libraries that compare ``datetime.now()`` with a limit of the user's.
+DECIDING = tuple(os.sep + name + os.sep for name in ("optuna",))
 
 SOURCE = Source(
     id=ID,
@@ -336,11 +338,14 @@ def _replace_datetime(session, tick):
 
 
 def _for_users(session, make):
-    """Give the user's modules a class with other methods that passes for ``datetime.datetime``,
-    which reads the system's clock in C. Other modules get the real class, because C extensions
-    inherit from it.
+    """Give the user's modules, and libraries that end a search by it, a class with other methods
+    that passes for ``datetime.datetime``, which reads the system's clock in C. Other modules get
+    the real class, because C extensions inherit from it.
     """
     import datetime
+
+    def decides(file):
+        return session.sites.is_users(file) or any(part in file for part in DECIDING)
 
     if sys.version_info < (3, 7):  # a module has no __getattr__ of its own
         return
@@ -364,12 +369,12 @@ def _for_users(session, make):
         frame = sys._getframe(1)
         # A function in C that the user calls, such as pickle's, needs the real class
         calls = dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith(("CALL", "PRECALL"))
-        return real if calls or not session.sites.is_users(frame.f_code.co_filename) else theirs
+        return real if calls or not decides(frame.f_code.co_filename) else theirs
 
     del datetime.datetime
     datetime.__getattr__ = given
     for module in list(sys.modules.values()):  # those that a forked process has loaded before
-        if session.sites.is_users(str(getattr(module, "__file__", None))):
+        if decides(str(getattr(module, "__file__", None))):
             for name in [name for name, value in vars(module).items() if value is real]:
                 setattr(module, name, theirs)
 

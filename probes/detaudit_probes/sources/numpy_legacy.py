@@ -125,14 +125,22 @@ def touched(session, name):
 
 
 def spy(session):
-    session.after_import("numpy", lambda: _spy(session))
+    count_draws(session, lambda: session.drew(ID))
 
 
-def _spy(session):
-    """Record calls of its functions and of the generator's methods, which scikit-learn and SciPy
-    call.
+def count_draws(session, met):
+    """Call ``met`` with every call of its functions and of the generator's methods, which
+    scikit-learn and SciPy call.
     """
+    session.after_import("numpy", lambda: _count_draws(met))
+
+
+def _count_draws(met):
+    import threading
+
     import numpy
+
+    here = threading.local()  # whether a method is running, which may call others
 
     legacy = numpy.random.mtrand._rand
     names = [
@@ -144,13 +152,21 @@ def _spy(session):
 
     def wrapper(name):
         def method(generator, *arguments, **named):
-            session.drew(ID)
-            return getattr(super(Counting, generator), name)(*arguments, **named)
+            given = getattr(super(Counting, generator), name)
+            if getattr(here, "inside", False):
+                return given(*arguments, **named)
+            here.inside = True
+            try:
+                met()
+                return given(*arguments, **named)
+            finally:
+                here.inside = False
 
         return method
 
     class Counting(numpy.random.RandomState):
-        pass
+        def __reduce__(self):  # a worker gets the original
+            return legacy.__reduce__()
 
     for name in names:
         setattr(Counting, name, wrapper(name))

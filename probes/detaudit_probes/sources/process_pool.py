@@ -7,7 +7,7 @@ with pools of one process and with results in the order in which they were reque
 """
 
 from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
-from detaudit_probes.sources import thread_race
+from detaudit_probes.sources import numpy_legacy, python_random, thread_race
 
 ID = "process-pool"
 PIN = "one-process"
@@ -35,7 +35,7 @@ SOURCE = Source(
             "https://docs.python.org/3/library/multiprocessing.html#multiprocessing.pool.Pool.imap_unordered",
         ),
     ),
-    advice="Use pool.map, and pass each item its own seed.",
+    advice="Take results in the order of the tasks (pool.map), and give each task a seed of its own.",
     script=InScript(
         PIN,
         rank=120,
@@ -54,7 +54,17 @@ def touch(session):
 
 
 def spy(session):
+    """Record where results are taken in the order of completion, and what workers draw from
+    generators whose states they share by chance.
+    """
     thread_race.count_results(session, ID)
+
+    def met():
+        if session.tasks.in_worker():
+            session.drew(ID)
+
+    numpy_legacy.count_draws(session, met)
+    python_random.count_draws(session, met)
 
 
 def pin_script(session, name):

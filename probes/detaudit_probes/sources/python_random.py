@@ -98,6 +98,8 @@ def _seeds_of_nothing(session, stream=None):
     given = random.Random.seed
 
     def seed(generator, a=None, version=2):
+        if generator is random._inst:
+            session.tasks.seeded("random", a is not None, sys._getframe(1))
         if a is None:
             session.count(ID)
             if session.spying == ID and not _names_files():
@@ -131,9 +133,20 @@ def touched(session, name):
 
 
 def spy(session):
-    names = [
-        name for name in random.__all__ if callable(getattr(random, name)) and name[0].islower()
-    ]
-    session.count_calls(
-        ID, random, *[name for name in names if name not in ("seed", "getstate", "setstate")]
-    )
+    count_draws(session, lambda: session.drew(ID))
+
+
+def count_draws(session, met):
+    """Call ``met`` with every call of the functions that draw from the global generator."""
+
+    def wrapper(given):
+        def drawing(*arguments, **named):
+            met()
+            return given(*arguments, **named)
+
+        return drawing
+
+    for name in random.__all__:
+        draws = callable(getattr(random, name)) and name[0].islower()
+        if draws and name not in ("seed", "getstate", "setstate"):
+            session.wrap(random, name, wrapper)

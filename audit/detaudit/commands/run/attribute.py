@@ -22,6 +22,7 @@ from detaudit.commands.run.repeat import (
     Answer,
     ask,
     counted,
+    fits_of,
     matches_for,
     pairs_for,
     repeated,
@@ -72,6 +73,12 @@ def explain(case: Case, audit: RunAudit, done: Sequence[Finished]) -> Investigat
     audit = replace(audit, pinned=pinned.repeats)
     if not pinned.matches:
         why = EVERYTHING
+        fits = fits_of(pinned.runs)
+        if len(fits) > 1:
+            why = (
+                f"runs differ with everything pinned: one fits {fits[0]} models, another {fits[-1]}. A limit in "
+                f"seconds may decide, which detaudit does not reach in every library"
+            )
         if pinned.matches is None:
             why = f"the cause was not found, because runs with everything pinned could not be compared: {pinned.reason}"
         return _unresolved(case, audit, work, pins, why)

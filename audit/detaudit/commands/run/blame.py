@@ -105,7 +105,14 @@ def _draws(case: Case, done: Finished) -> _Draws:
     listed: dict[tuple[str, int, str], Site] = {}
     for draw in _unseeded(sites.draws):
         key = relative(draw.file, root), draw.line, draw.function
-        site = Site(*key, draw.draws, draw.in_user_code, draw.stack, in_worker=draw.in_worker)
+        site = Site(
+            *key,
+            draw.draws,
+            draw.in_user_code,
+            draw.stack,
+            in_worker=draw.in_worker,
+            traced=draw.traced,
+        )
         known = listed.get(key)
         if known is not None:  # of another process
             site = replace(
@@ -126,10 +133,14 @@ def _unseeded(draws: Sequence[Draw]) -> Sequence[Draw]:
 
 
 def _note(source: str, lines: Sequence[Site], seen: "_Draws") -> str:
-    note = _of_seeds(source, seen.seeds, seen.root)
-    if not lines or not all(site.in_worker for site in lines):
-        return note
-    return f"worker processes draw from it{'; ' if note else ''}{note}"
+    notes = []
+    if any(site.in_worker for site in lines):
+        notes.append("worker processes draw from it")
+    if lines and all(site.traced for site in lines):
+        notes.append(
+            "it is drawn from while the function is traced, so every call of the traced function uses the same numbers"
+        )
+    return "; ".join(filter(None, (*notes, _of_seeds(source, seen.seeds, seen.root))))
 
 
 def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:

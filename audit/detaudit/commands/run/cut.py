@@ -24,8 +24,10 @@ AT_ONCE = ("data", "init")
 def behind(done: Sequence[Finished]) -> int | None:
     """Return the number of steps after which trials end, so that they show the first divergence of
     every pair of ``done`` that differs. None: only whole runs do, as if one run makes more steps
-    than the other; at least one of ``done`` is whole.
+    than the other, or threads train side by side; at least one of ``done`` is whole.
     """
+    if any(one.trace.side_by_side for one in done if one.trace is not None):
+        return None
     total = max((one.trace.measures.steps for one in done if one.trace is not None), default=0)
     needed = 0
     for divergence, left, right in differing_pairs(done):

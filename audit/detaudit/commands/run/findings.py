@@ -42,8 +42,9 @@ class Repeats:
 @dataclass(frozen=True)
 class Site:
     """A line that drew from a source, in so many ``processes``. If ``in_user_code`` is true, the
-    line itself drew, not a library that it called. ``in_worker``: in a process that runs tasks for
-    the script's.
+    line itself drew, not a library that it called. ``in_worker``: also in a process that runs tasks
+    for the script's, and does not inherit the state that it seeds. ``traced``: while a framework
+    traced the function.
     """
 
     file: str
@@ -54,6 +55,7 @@ class Site:
     stack: tuple[str, ...] = ()
     processes: int = 1
     in_worker: bool = False
+    traced: bool = False
 
 
 @dataclass(frozen=True)

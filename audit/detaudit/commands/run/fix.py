@@ -27,7 +27,7 @@ from detaudit.registry import base
 MOST_COMBINATIONS = 6  # of ways to pin the causes that are tried
 EACH_TASK = (
     "Give each task a seed of its own, made from a constant and the number of the task or item, as in "
-    "numpy.random.default_rng([1, number])."
+    "numpy.random.default_rng([1, number]) or random.Random(number)."
 )
 #: Why no edit is tried, if it :func:`_would_repeat` numbers.
 SEVERAL_PROCESSES = (
@@ -35,7 +35,6 @@ SEVERAL_PROCESSES = (
     + EACH_TASK
 )
 BOM = "\N{BYTE ORDER MARK}"
-SEEDING = ("seed", "generator")  # kinds of edits that write a seed for each line
 FILE_SEEDS = 1000  # between the seeds for the generators of two files
 
 Files = Mapping[str, str]
@@ -107,7 +106,7 @@ def fix(
                 f"{excluded:.0%} is excluded)",
                 *cost.ratios(as_it_is, fixed),
                 excluded,
-                whole(case, before, files),
+                changed_texts(case, before, files),
             ), ""
     if number < 0:
         again = [
@@ -120,15 +119,10 @@ def fix(
             )
         unfit = [cause.source for cause in causes if not _fits(case, cause)]
         return None, _unknown(causes, unfit or [cause.source for cause in causes])
-    in_workers = [one for one in causes if any(site.in_worker for site in one.sites)]
-    if in_workers:
-        where = _advice(in_workers, [cause.source for cause in in_workers])
-        return None, f"no change that was tried works: {last}. {EACH_TASK} {where}".strip()
     advice = _advice(causes, [cause.source for cause in causes])
-    return (
-        None,
-        f"no change that was tried works: {last}. {advice}".strip(),
-    )
+    if any(site.in_worker for cause in causes for site in cause.sites):
+        advice = f"{EACH_TASK} {advice}"
+    return None, f"no change that was tried works: {last}. {advice}".strip()
 
 
 def _fits(case: Case, cause: Cause) -> bool:
@@ -179,7 +173,8 @@ def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, 
     for pin in base.known_pins().values():
         together = [cause for cause in causes if cause.source in pin.sources]
         if len(together) > 1:
-            sites = tuple(site for cause in together for site in cause.sites)
+            apart = (one for one in together if not case.of_pin(one.pin).script.seeds_workers)
+            sites = tuple(site for cause in apart for site in cause.sites)
             rest = [list(_ways(case, cause)) for cause in causes if cause not in together]
             for edit in pin.edits:
                 for others in itertools.product(*rest):
@@ -241,11 +236,11 @@ def applied(
             around = "".join(
                 files.get(one) or text_of(case.program.root / one) or "" for one in others
             )
-            is_generator = way.edit is not None and way.edit.kind == "generator"
-            given = seed if is_generator else case.unpinned.seed
+            seeds_each = way.edit is not None and _seeds_each_line(way.edit)
+            given = seed if seeds_each else case.unpinned.seed
             new = _edited(text, way, name, given, around, early) if text is not None else None
             if new is not None:
-                if is_generator:
+                if seeds_each:
                     seed += FILE_SEEDS
                 files[name] = new
                 changed = True
@@ -262,10 +257,13 @@ def _would_repeat(case: Case, way: Way) -> bool:
     them equal numbers.
     """
     if way.edit is not None and way.edit.kind == "insert":
-        only_there = bool(way.sites) and all(site.in_worker for site in way.sites)
-        return only_there and not way.seeds_workers
+        unseen = case.has_workers and not way.sites
+        in_workers = unseen or any(site.in_worker for site in way.sites)
+        return in_workers and not way.seeds_workers and "{seed}" in "".join(way.edit.lines)
     sited = way.library is not None or (way.edit is not None and way.edit.kind != "insert")
-    seeding = way.library is not None or (way.edit is not None and way.edit.kind in SEEDING)
+    seeding = way.library is not None or (
+        way.edit is not None and (way.edit.kind == "seed" or _seeds_each_line(way.edit))
+    )
     again = any(site.processes > 1 or site.in_worker for site in way.sites)
     hidden = case.has_workers and any(site.function != "<module>" for site in way.sites)
     return sited and seeding and (again or hidden)
@@ -275,8 +273,14 @@ def _adds_lines(way: Way) -> int:
     """Return when an edit is made: those that add lines come after those that change observed
     lines.
     """
-    kinds = ("generator", "insert")
-    return 0 if way.edit is None or way.edit.kind not in kinds else 1 + kinds.index(way.edit.kind)
+    if way.edit is None:
+        return 0
+    return 2 if way.edit.kind == "insert" else int(_seeds_each_line(way.edit))
+
+
+def _seeds_each_line(edit: Edit) -> bool:
+    """Whether an edit gives the generators of each line seeds of their own."""
+    return edit.kind == "generator" or (edit.kind != "insert" and "{seed}" in edit.form)
 
 
 def _cells_beside(name: str, root: Path) -> list[str]:
@@ -296,8 +300,8 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool)
     lines = list(draws)
     if edit.kind == "seed":
         return seeds.with_constants(text, edit.calls, draws, seed)
-    if edit.kind == "generator":
-        return seeds.for_generators(text, edit.calls, draws, seed, around)
+    if _seeds_each_line(edit):
+        return seeds.for_generators(text, edit, draws, seed, around)
     if edit.kind == "order":
         found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
         sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
@@ -305,7 +309,9 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool)
     return edits.apply(text, edit, lines, seed, early)
 
 
-def whole(case: Case, before: Mapping[str, str | None], files: Files) -> dict[str, tuple[str, str]]:
+def changed_texts(
+    case: Case, before: Mapping[str, str | None], files: Files
+) -> dict[str, tuple[str, str]]:
     """Return the changed files, before and after; a cell's is its notebook."""
     new = put_back(files, case.program.root, before)
     return {name: (before[name] or "", text) for name, text in new.items()}

@@ -31,21 +31,26 @@ def compare_trainings(left: Trace, right: Trace) -> Comparison:
 
 
 def compare_second(first: Trace, second: Trace) -> Comparison:
-    """Compare a run with one that starts with its files. If both make the same steps, files that
-    only the second one has do not count: a program may number what it saves.
+    """Compare a run with one that starts with its files. Values that the second one adds to a file
+    do not count if everything else matches: a history grows. If both make the same steps, files
+    that only the second one has do not count either: a program may number what it saves.
     """
     compared = compare_trainings(first, second)
     steps_match = isinstance(compared, Divergence) and compared.stage == "output"
-    if not steps_match or not first.steps() or first.contents is None or second.contents is None:
+    if not steps_match or first.contents is None or second.contents is None:
         return compared
-    if compare_saved(first, second, added=False) is not None:
+    trained = bool(first.steps())
+    if compare_saved(first, second, added=not trained) is not None:
         return compared
-    names = {one.name for one in first.contents.files}
-    known = Contents(tuple(one for one in second.contents.files if one.name in names))
+    known, grown = contents.without_added(first.contents, second.contents, files=trained)
     ignored = {**first.ignored, **second.ignored}
-    if any(contents.differing(first.contents, known, True, ignored)):
+    if any(contents.differing(first.contents, known, trained, ignored)):
         return compared
-    return compare(first, aligned(first, second), IGNORED)
+    if trained:
+        return compare(first, aligned(first, second), IGNORED)
+    others = Contents(tuple(one for one in known.files if one.name not in grown))
+    count = contents.count(others, trained)
+    return Match(count) if count else compared
 
 
 def compare_last(left: Trace, right: Trace) -> Comparison | None:
@@ -96,7 +101,8 @@ def compare_outputs(left: Trace, right: Trace) -> Comparison | None:
         return Incomparable("what the script printed and saved could not be read")
     if left.contents is None or right.contents is None:
         return None
-    trained = left.trained or right.trained
+    at_the_end = left.side_by_side or right.side_by_side
+    trained = not at_the_end and (left.trained or right.trained)
     ignored = {**left.ignored, **right.ignored}
     first = next(contents.differing(left.contents, right.contents, trained, ignored), None)
     if first is not None:

@@ -83,13 +83,13 @@ def explain(
         "a second run reads files that the first run left",
         _advice(case, names),
     )
-    fix = yield from starting_anew.fixed(case, audit.causes[0], pairs, _compare_results)
+    fix = yield from starting_anew.find_fix(case, audit.causes[0], pairs, _compare_results)
     return audit if fix is None else replace(audit, fix=fix, no_fix_reason="")
 
 
 def _advice(case: Case, names: Sequence[str]) -> str:
-    """Say what to do about these files. A folder that was there before the audit may have other
-    content: how to remove it is not said.
+    """Say what to do about these files. The line that removes their folder is given only if the
+    program makes the folder: the user's own may hold something else.
     """
     advice = (
         f"it writes {', '.join(names[:3])}: write to a new folder in every run, or delete the files of the "

@@ -106,6 +106,11 @@ def one_is_longer(left: Finished, right: Finished) -> bool:
     return False
 
 
+def fits_of(runs: Sequence[Finished]) -> list[int]:
+    """Return how many models the runs fit without training steps, each number once."""
+    return sorted({run.trace.measures.fits for run in runs if run.trace is not None})
+
+
 def _trainings(trace: Trace) -> Iterator[tuple[tuple, np.ndarray]]:
     """Return the steps of a run, separately for each ``fit``: the observed names, and the
     fingerprints.

@@ -29,22 +29,27 @@ Parents = Mapping[ast.AST, ast.AST]
 
 
 def for_generators(
-    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int, around: str = ""
+    text: str, edit: Edit, draws: Mapping[int, int], seed: int, around: str = ""
 ) -> str | None:
-    """Return ``text`` with a seed for the generators that ``calls`` make on the lines of ``draws``,
-    each of which made so many in a run; None if there is no such call. All seeds are different.
+    """Return ``text`` with a seed for the generators that calls of ``edit`` make or seed on the
+    lines of ``draws``, each of which did so as often in a run; None if there is no such call. All
+    seeds are different.
 
     ``around`` is other text in which names are defined that this one uses.
     """
-    calls = _names_without_seed(text, calls, list(draws))
+    if edit.kind == "generator":
+        edit = Edit("add", calls=edit.calls, form="{seed}")
+    if edit.kind == "add":
+        edit = edit._replace(calls=tuple(_names_without_seed(text, edit.calls, list(draws))))
     again = [line for line, number in draws.items() if number > 1]
     new, changed = text, False
     for line in sorted(set(draws).difference(again)):
-        with_seed = edits.apply(new, _seeding(calls, str(seed)), [line], seed)
+        with_seed = edits.apply(new, edit, [line], seed)
         if with_seed is not None:
             new, seed, changed = with_seed, seed + 1, True
     name = edits.unused_name(text + around, "seeds")
-    repeated = edits.apply(new, _seeding(calls, f"next({name})"), again, seed) if again else None
+    next_seed = edit._replace(form=edit.form.format(seed=f"next({name})"))
+    repeated = edits.apply(new, next_seed, again, seed) if again else None
     if repeated is None:
         return new if changed else None
     lines = ["import itertools", f"{name} = itertools.count({seed})"]
@@ -61,10 +66,6 @@ def _names_without_seed(text: str, calls: Sequence[str], lines: Sequence[int]) -
         return calls
     bare = [one for one in calls_at(tree, calls, lines) if not one.args and not one.keywords]
     return [ast.unparse(one.func) for one in bare] or calls
-
-
-def _seeding(calls: Sequence[str], seed: str) -> Edit:
-    return Edit("add", calls=tuple(calls), form=seed)
 
 
 def with_constants(

@@ -538,7 +538,7 @@ def _not_recorded(trials: Sequence[Finished]) -> tuple[str, ...]:
     if not most:
         return ()
     sentence = (
-        f"the script has up to {most} Python processes that are pinned like it but not recorded: "
+        f"up to {most} further Python processes of the script get the same pins, but are not recorded: "
         f"forked ones, workers of a pool, or too many"
     )
     return (sentence,)

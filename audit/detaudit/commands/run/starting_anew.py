@@ -15,7 +15,7 @@ from detaudit.core.experiment import Experiment
 from detaudit.registry import base
 
 
-def fixed(case: Case, cause: Cause, pairs: int, compare: Comparing) -> Experiment[Fix | None]:
+def find_fix(case: Case, cause: Cause, pairs: int, compare: Comparing) -> Experiment[Fix | None]:
     """Return the first change with which ``pairs`` of runs in fresh folders match, and as many runs
     that each start with the files that the first of them left match that one; None if there is
     none.
@@ -33,16 +33,16 @@ def fixed(case: Case, cause: Cause, pairs: int, compare: Comparing) -> Experimen
         again = [Trial(fresh.with_orders(kept=False, left=True), one) for one in range(pairs)]
         found = yield again
         if all(isinstance(compare(answer.runs[0], found[one]), Match) for one in again):
-            excluded = excluded_rate(pairs)
+            runs, excluded = answer.repeats.runs, excluded_rate(pairs)
             return Fix(
                 fix.diff(before, files),
                 (),
                 True,
-                answer.repeats.runs + pairs,
-                f"{answer.repeats.runs} runs of the changed script are bitwise identical, and so are {pairs} that "
-                f"start with the files of an earlier run (a rate above {excluded:.0%} is excluded)",
+                runs + pairs,
+                f"{runs} runs of the changed script are bitwise identical (a rate above {excluded:.0%} is excluded), "
+                f"and so are {pairs} that start with the files of an earlier run",
                 excluded_rate=excluded,
-                texts=fix.whole(case, before, files),
+                texts=fix.changed_texts(case, before, files),
             )
     return None
 

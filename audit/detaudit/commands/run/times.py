@@ -74,17 +74,22 @@ class _Times:
         self.case = case
         self.ignored: IgnoredPlaces | None = None  # None: not looked for yet
         self._trained: bool | None = None  # whether the first recorded run trained
+        self._side_by_side = False  # whether several threads have trained at once in any run
         self._first: dict[Condition, Finished] = {}
         self._varied = {varied(case.unpinned, source) for source in VARIED}
 
     def judged_alike(self, run: Finished) -> Finished:
-        """Return the run, judged by what the first recorded run has: steps, or only its output."""
+        """Return the run, judged by what the first recorded run has: steps, or only its output. If
+        several threads have trained at once in any run, all later ones are judged by their ends.
+        """
         trace = run.completed_trace
         if trace is None:
             return run
         if self._trained is None and run.trial.condition.orders.record:
             self._trained = trace.trained
-        return replace(run, trace=replace(trace, known_to_train=self._trained))
+        self._side_by_side = self._side_by_side or trace.side_by_side
+        known = replace(trace, known_to_train=self._trained, known_side_by_side=self._side_by_side)
+        return replace(run, trace=known)
 
     def learn(self, found: Mapping[Trial, Finished]) -> Experiment[None]:
         for trial, run in found.items():

@@ -41,6 +41,7 @@ _AROUND = 30  # layers of a replayed step that are shown, before and after the f
 
 #: What a report gives as the reason if runs differ; the headline has said so already.
 _RUNS_DIFFER = "two runs of the same script differ"
+_FRESH_FOLDER = "fresh-folder"  # the pin of what an earlier run left
 
 
 def page(report: v1.RunReport) -> Page:
@@ -85,7 +86,10 @@ def what_to_do(report: v1.RunReport) -> str:
             "with patch -p1 < fix.diff"
         )
     if report.causes:
-        source = report.causes[0].source if len(report.causes) == 1 else "ID"
+        named = [cause.source for cause in report.causes]
+        if [cause.pin for cause in report.causes] == [_FRESH_FOLDER]:
+            return f"see No fix; detaudit explain {named[0]} says more"
+        source = named[0] if len(named) == 1 else f"ID ({', '.join(named)})"
         if any(cause.sites for cause in report.causes):
             return (
                 f"change the lines listed under Why, which use the source that makes runs differ; "
@@ -168,6 +172,12 @@ def _differ(report: v1.RunReport) -> str:
     if not repeats.differing:
         return f"{report.program}: {report.reason}."
     pairs = f"{_differing_pairs(repeats)} of {report.program} {_verb(repeats)}{extent(report)}"
+    if [cause.pin for cause in report.causes] == [_FRESH_FOLDER]:
+        found = f"{repeats.differing} of {number(repeats.differing + repeats.matching, 'run')}"
+        pairs = (
+            f"Runs of {report.program} in fresh folders match, but {found} that found the files of an earlier run "
+            f"differ from them{extent(report)}"
+        )
     if report.quantity is not None:
         pairs = f"{pairs} ({describe_quantity(report.quantity)})"
     if report.fix is not None and report.fix.verified:
@@ -175,7 +185,7 @@ def _differ(report: v1.RunReport) -> str:
     reason = report.reason.removeprefix(_RUNS_DIFFER).lstrip(":; ")
     if report.causes:
         pairs = f"{pairs}: {reason}" if reason else pairs
-        return f"{pairs}. The cause is known, but no fix was verified."
+        return f"{pairs}. The cause is known; there is no verified fix."
     more = reason or report.no_fix_reason
     return f"{pairs}; {more}." if more else f"{pairs}. No cause was found."
 
