@@ -266,3 +266,25 @@ def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
         and found.replay_matches_step is True
         and recorded.trace.measures.steps == 2
     )
+
+
+#: AutoGraph converts the first function, which is traced once, and generates other code for it.
+TRACED = """
+import numpy as np, tensorflow as tf
+def crop(x):
+    if x >= 0:
+        x = x + np.random.default_rng().normal()
+    return x
+def plain():
+    return np.random.default_rng().normal()
+print(list(tf.data.Dataset.range(3).map(lambda x: crop(tf.cast(x, tf.float64)))), plain(), plain())
+"""
+
+
+def test_the_line_of_a_traced_function_is_the_users_and_its_draw_is_one(tmp_path):
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
+    script = tmp_path / "train.py"
+    script.write_text(TRACED)
+    spied, _ = run(script, tmp_path / "control", spy="numpy-generator")
+    draws = {(one.line, one.function, one.draws, one.traced) for one in spied.trace.sites().draws}
+    assert draws == {(5, "crop", 1, True), (8, "plain", 2, False)}
