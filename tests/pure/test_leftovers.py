@@ -118,6 +118,9 @@ def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
         # A history grows, and what the program prints is the same
         ({"h__json": b"[0.5]"}, {"h__json": b"[0.5, 0.5]"}, True),
         ({"h__json": b"[0.5]"}, {"h__json": b"[0.4, 0.5]"}, False),
+        # It adds another result
+        ({"h__json": b"[0.5]"}, {"h__json": b"[0.5, 0.4]"}, False),
+        ({"h__json": b"[[1, 0.5]]"}, {"h__json": b"[[1, 0.5], [2, 0.5]]"}, True),
         (
             {"h__json": b"[0.5]", "x__json": b"[1]"},
             {"h__json": b"[0.5, 1]", "x__json": b"[2]"},

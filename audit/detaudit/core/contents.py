@@ -107,9 +107,11 @@ def without_added(
     first: Contents, second: Contents, files: bool
 ) -> tuple[Contents, frozenset[str]]:
     """Return the second run's contents without the values that it has added to files of the first
-    one, and the names of those files; without files that it has added too, if ``files``.
+    one, and the names of those files; without files that it has added too, if ``files``. An added
+    fraction that the first run's file does not contain stays: it is another result.
     """
     of_name = {one.name: {leaf.place for leaf in one.leaves} for one in first.files}
+    values = {one.name: {leaf.text for leaf in one.leaves} for one in first.files}
     kept, grown = [], set()
     for one in second.files:
         places = of_name.get(one.name)
@@ -119,11 +121,20 @@ def without_added(
         if places is None:
             kept += [] if files else [one]
             continue
-        leaves = tuple(leaf for leaf in one.leaves if leaf.place in places)
+        leaves = tuple(
+            leaf
+            for leaf in one.leaves
+            if leaf.place in places or _is_new_fraction(leaf, values[one.name])
+        )
         if len(leaves) < len(one.leaves):
             grown.add(one.name)
         kept.append(one._replace(leaves=leaves))
     return Contents(tuple(kept)), frozenset(grown)
+
+
+def _is_new_fraction(leaf: Leaf, known: set[str]) -> bool:
+    is_number = leaf.kind in (ARRAY, NUMBER) and not leaf.text.lstrip("-").isdigit()
+    return is_number and leaf.text not in known
 
 
 def words(text: str) -> list[str]:
