@@ -525,8 +525,8 @@ class Recorder:
         if self.recording:
             self.trace.fit(phase, number, data, learned)
         for name, taken in learned:
-            told = "%s %d %s" % (phase, number, name)
-            self._fits[phase, number, name] = told.encode("utf-8", "surrogatepass") + (
+            line = "%s %d %s" % (phase, number, name)
+            self._fits[phase, number, name] = line.encode("utf-8", "surrogatepass") + (
                 taken.fingerprint.to_bytes(8, "little")
             )
 
@@ -598,13 +598,17 @@ class Recorder:
         last = self._last_values()
         main = threading.main_thread().ident
         several = len({thread for *_, thread in last} - {main}) > 1
-        apart = [one for one in last if several and one[3] != main]
-        named = [(name + " at the end", value) for name, value, *_ in last]
-        if not apart:
-            return named
-        marks = sorted(self.trace.take(value).fingerprint for _, value, *_ in apart)
-        named = [(name + " at the end", value) for name, value, _, by in last if by == main]
-        return [*named, ("variables of other threads at the end", " ".join(map(str, marks)))]
+        named: List[Tuple[str, Any]] = []
+        marks: List[int] = []
+        for name, value, _, thread in last:
+            if several and thread != main:
+                marks.append(self.trace.take(value).fingerprint)
+            else:
+                named.append((name + " at the end", value))
+        if marks:
+            listed = " ".join(map(str, sorted(marks)))
+            named.append(("variables of other threads at the end", listed))
+        return named
 
 
 def _shares(variables: List[Any]) -> List[List[Any]]:

@@ -72,10 +72,11 @@ class Sites:
         for _ in range(DEEPEST):
             if frame is None:
                 return
-            name = self._place(frame).file
+            place = self._place(frame)
+            name = place.file
             if self.is_users(name):
                 self.drawn += not (private or self.seeded)
-                self._count(frame, direct, stack, self.seeded and not private)
+                self._count(place, frame, direct, stack, self.seeded and not private)
                 if not makers or frame.f_code.co_name != "__init__":
                     return
             if _imports(frame):
@@ -159,8 +160,10 @@ class Sites:
             self._known[name] = known
         return known
 
-    def _count(self, frame: Any, direct: bool, stack: List[str], seeded: bool) -> None:
-        place = _real(self._place(frame))
+    def _count(
+        self, place: Place, frame: Any, direct: bool, stack: List[str], seeded: bool
+    ) -> None:
+        place = _real(place)
         found = self._found.get(place)
         if found is None:
             if len(self._found) >= MOST_SITES:

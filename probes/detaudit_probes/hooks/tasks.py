@@ -174,7 +174,10 @@ class Tasks:
         if it gives none.
         """
         if not str(caller.f_globals.get("__name__")).startswith("detaudit_probes."):
-            (self.kept.add if is_seed else self.kept.discard)(generator)
+            if is_seed:
+                self.kept.add(generator)
+            else:
+                self.kept.discard(generator)
 
     def _follow_joblib(self) -> None:
         """joblib puts as many items in a task as take a fraction of a second, so each item is a

@@ -81,11 +81,13 @@ def feed(trial, x, y):
 def pin_script(session, name):
     session.after_import("numpy", lambda: _pin_for_task(session))
     session.at_points(_unless_kept(session))
-    session.at_tasks(lambda task: None if "numpy" in task.kept else _pin_for_task(session))
+    session.at_tasks(lambda task: _pin_for_task(session, task.kept))
 
 
-def _pin_for_task(session):
-    """Seed it for the task that this process is at, if it is a worker."""
+def _pin_for_task(session, kept=()):
+    """Seed it for the task that this process is at, if it is a worker, unless it is ``kept``."""
+    if "numpy" in kept:
+        return
     if "numpy" in sys.modules:
         import numpy
 

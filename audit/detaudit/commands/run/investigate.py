@@ -158,10 +158,6 @@ def _without(
 
 
 def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudit:
-    traces = [trace for one in runs if (trace := one.completed_trace) is not None]
-    trained = any(trace.trained for trace in traces)
-    fitted = any(trace.measures.fits for trace in traces)
-    side_by_side = any(trace.side_by_side for trace in traces)
     return replace(
         audit,
         repeats=counted(runs),
@@ -169,8 +165,19 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
         outputs=outputs(runs),
         origin=origin(runs),
         quantity=quantity(runs),
-        judged_by=END if side_by_side else TRAINING if trained else FITS if fitted else OUTPUT,
+        judged_by=_judged_by(runs),
     )
+
+
+def _judged_by(runs: Sequence[Finished]) -> str:
+    traces = [trace for run in runs if (trace := run.completed_trace) is not None]
+    if any(trace.side_by_side for trace in traces):
+        return END
+    if any(trace.trained for trace in traces):
+        return TRAINING
+    if any(trace.measures.fits for trace in traces):
+        return FITS
+    return OUTPUT
 
 
 def _at_a_step(
