@@ -176,7 +176,10 @@ model.fit(x, x, batch_size=2, epochs=9, verbose=0)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=slow)])
-@pytest.mark.parametrize(("seeded", "code", "verdict"), [("True", 0, True), ("False", 1, False)])
+@pytest.mark.parametrize(
+    ("seeded", "code", "verdict"),
+    [pytest.param("True", 0, True, marks=slow), ("False", 1, False)],
+)
 def test_runs_that_are_ended_early_are_decided_and_the_report_says_of_how_many_steps(
     run_here, backend, seeded, code, verdict
 ):

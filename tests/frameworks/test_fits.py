@@ -203,6 +203,7 @@ Own().fit(x, y)
 )
 
 
+@slow
 def test_times_and_memory_that_nobody_has_written_are_not_learned(run):
     text = EQUAL.replace("time.time())", "0.0)").replace('"now"', '"2026-11-30"')
     recorded = unchanged(run, text)

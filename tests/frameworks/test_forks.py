@@ -83,7 +83,8 @@ model.fit(x, y, batch_size=1, epochs=50, verbose=0)
 """
 
 
-@pytest.mark.parametrize("how", slow_but_for(["fresh"], ["fresh", "forked"]))
+@pytest.mark.parametrize("how", ["fresh", "forked"])
+@slow
 def test_a_pair_that_differs_is_ended_and_one_that_matches_is_not(audited, how):
     audit = audited(LONG)
     run = getattr(audit, how)

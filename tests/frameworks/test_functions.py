@@ -203,7 +203,8 @@ BESIDE = {
 }
 
 
-@pytest.mark.parametrize("how", slow_but_for(["fit and function"], BESIDE))
+@pytest.mark.parametrize("how", BESIDE)
+@slow
 def test_threads_that_train_side_by_side_are_compared_at_the_end_and_not_disturbed(how, tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"
@@ -254,6 +255,7 @@ for limit in (1e9, -1.0, 1e9):
 """
 
 
+@slow
 def test_a_step_that_fails_and_is_tried_again_can_be_replayed(tmp_path):
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed here")
     script = tmp_path / "train.py"

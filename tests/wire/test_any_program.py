@@ -74,6 +74,7 @@ def test_times_and_ids_are_no_results(tmp_path):
     assert ("time", "results.json, pid") in outputs
 
 
+@slow
 def test_a_rounded_duration_that_only_another_clock_shows_is_no_dependence(tmp_path):
     script = (
         "import time\nbegan = time.time()\nfor _ in range(20000):\n    time.time()\n"
@@ -127,6 +128,7 @@ Threshold().fit(x, y)
 """
 
 
+@slow
 def test_durations_that_an_estimator_keeps_are_no_results(tmp_path):
     report = audited(tmp_path, MEASURES.replace("CUT", "0"), "--no-search")
     assert (report["reproducible"], report["judged_by"]) == (True, "fits"), report["reason"]
@@ -153,6 +155,7 @@ print("accuracy", model.score(x, y) + LOADED)
 """
 
 
+@slow
 def test_a_second_run_that_loads_what_the_first_has_fitted_ends_alike(tmp_path):
     report = audited(tmp_path, LOADS.replace("LOADED", "0"), "--no-search")
     assert report["reproducible"], report["reason"]

@@ -15,6 +15,8 @@ from detaudit.core import printed
 from detaudit.core.trace import Trace
 from detaudit.execution.sandbox.tree import size_of
 
+from tests.slow import slow
+
 LINES = "for number in range(300_000):\n    print(number, 'x' * 90)\n"  # 29 MB
 
 
@@ -47,6 +49,7 @@ def test_of_what_runs_print_little_is_left_and_it_is_still_compared(audit):
     assert len(trace.stdout(20_000_000)) == printed.MOST
 
 
+@slow
 def test_a_line_that_differs_within_the_bound_is_seen(audit):
     found, keep = audit("import os\nprint(os.urandom(1)[0] / 7, os.urandom(1)[0] / 7)\n" + LINES)
     assert found.reproducible is False

@@ -489,7 +489,7 @@ def four_ways(case, blank):
     return replace(blank, reason=said.decode())
 
 
-@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("lost", [False, pytest.param(True, marks=slow)])
 def test_what_a_run_begins_from_is_made_again_where_another_has_replaced_it(
     project, temporary, monkeypatch, lost
 ):
