@@ -249,9 +249,11 @@ def test_what_two_programs_of_one_process_fit_is_told_apart(run):
     recorded = unchanged(run, AFTER_EXEC)
     names = [one.name for one in recorded.measures.learned]
     assert names == ["LinearRegression.fit 1", "LinearRegression.fit, program 2 1"]
-    for fault, name in (("first", "fit 1, intercept_"), ("second", "program 2 1, intercept_")):
+    for fault, name in zip(("first", "second"), names, strict=True):
         found = compare_trainings(*(one.trace for one in run(AFTER_EXEC, fault)))
-        assert isinstance(found, Divergence) and name in found.name
+        assert isinstance(found, Divergence)
+        # Rounding decides whether the noise shows in the coefficients too
+        assert found.name in (f"{name}: coef_", f"{name}, intercept_")
 
 
 MANY = (
