@@ -317,7 +317,7 @@ def test_a_path_with_the_marks_of_mount_options_is_a_path(tmp_path, kind):
 
 def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, monkeypatch):
     folder, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
-    for path in (folder, elsewhere, tmp_path / "tmp"):
+    for path in (folder, elsewhere, tmp_path / "tmp", elsewhere / "cache"):
         path.mkdir()
     (folder / "data.csv").write_text("1")
     (elsewhere / "input.txt").write_text("1")
@@ -330,7 +330,7 @@ def test_what_is_read_and_what_is_written_elsewhere_is_noticed(tmp_path, kind, m
         open("input.txt").read(); open("model.bin", "wb").write(b"x"); os.mkdir("made"); os.remove("gone.txt")
         tempfile.TemporaryFile().write(b"x"); open(os.devnull, "w").write("x"); tempfile.mkstemp()
         open(os.path.join(tempfile.gettempdir(), "features.npz"), "w").write("x")
-        os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
+        os.makedirs("cache", exist_ok=True); os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")
         import sqlite3; sqlite3.connect(":memory:")
     """)
     )

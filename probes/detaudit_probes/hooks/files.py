@@ -44,6 +44,7 @@ REPLACES = {
 #: Events that change the file of their first argument, with the place of the folder; a database is
 #: read and written.
 CHANGES = {"os.mkdir": 2, "os.chmod": 2, "os.chown": 3, "os.utime": 3, "sqlite3.connect": None}
+_isdir = os.path.isdir  # taken at import, before a pin can replace it
 HEARD = frozenset(("open", "socket.connect", *REPLACES, *CHANGES))
 
 
@@ -112,7 +113,9 @@ def _heard(
             if not _relative_to(arguments, folder):
                 say(arguments[place], False, True, True, False, True)
     elif event in CHANGES and not _relative_to(arguments, CHANGES[event]):
-        say(arguments[0], event == "sqlite3.connect", True)
+        # A folder that is there already, such as a library's cache, is not made
+        if event != "os.mkdir" or not _isdir(arguments[0]):
+            say(arguments[0], event == "sqlite3.connect", True)
 
 
 def _is_far(address: Any) -> bool:
