@@ -6,11 +6,12 @@
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 from detaudit.report import write
 from detaudit.report.build import scan as build
-from detaudit.report.formats import registry
+from detaudit.report.formats import html, registry
 from detaudit.report.schema import v1
 from rich.console import Console
 
@@ -53,11 +54,18 @@ def on_terminal(found: v1.Document, width: int = 80, verbose: bool = False, **op
     return console.file.getvalue()
 
 
+def in_html(found: v1.Document) -> str:
+    """The page in HTML without its pictures, whose bytes depend on the version of Matplotlib."""
+    with mock.patch.object(html, "_picture", lambda *_: ""):
+        return registry.rendered(found, "html")
+
+
 FACES: dict[str, Callable[[v1.Document], str]] = {
     "json": write.to_json,
     "80.txt": on_terminal,
     "120-verbose.txt": lambda found: on_terminal(found, 120, verbose=True),
     "md": lambda found: registry.rendered(found, "markdown"),
+    "html": in_html,
     "xml": lambda found: registry.rendered(found, "junit"),
 }
 DOCUMENTS = documents()

@@ -178,7 +178,7 @@ def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
         ("DETAUDIT_TRIALS", " Did you mean DETAUDIT_SCAN_TRIALS?"),
         ("DETAUDIT_TOKEN", ""),
         ("DETAUDIT_X", ""),
-        ("DETAUDIT_SCAN_HELP", " Did you mean DETAUDIT_SCAN_SKIP?"),
+        ("DETAUDIT_SCAN_HELP", " Did you mean DETAUDIT_SCAN_HTML?"),
     ):
         options, message = taken("scan", **{name: "1"})
         assert message == f"{name} is set, but no option has this name.{hint}" and options
@@ -275,7 +275,7 @@ def test_one_idea_has_one_spelling():
 
 def test_the_extras_of_a_hint_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(EXTRAS) == project["optional-dependencies"].keys() - {"test"}
+    assert set(EXTRAS) == project["optional-dependencies"].keys() - {"test", "html"}
 
 
 def test_the_log_goes_to_the_screen_and_to_a_file(tmp_path, capsys):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from detaudit.core.sentences import differ, listed, share
 from detaudit.registry import base
-from detaudit.report.pages import frame, wording
+from detaudit.report.pages import figures, frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -36,6 +36,7 @@ from detaudit.report.schema import v1
 #: What decorators call the function that they put around another one.
 _DECORATORS = ("wrapper", "wrapped", "inner", "decorated")
 MOST_TIMES = 3  # that are named
+_MOST_STEPS = 12  # of the growth that are written out
 _AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
 
@@ -119,6 +120,7 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
         for pin, one in report.cost.fixes.items():
             snippet = Snippet(one.lines, one.environment)
             yield Paste((snippet,), title="Faster", remark=applied(pin, one))
+    yield from _figures(report)
     if report.traceback:
         depth = Depth.OPEN if report.reproducible is None else Depth.RECORD
         title = "" if depth is Depth.OPEN else "The last lines that the script wrote"
@@ -208,6 +210,22 @@ def _why(cause: v1.Cause) -> Line:
     return Line(
         "Why", (Id(cause.source, "notice"), Text(f": {describe_cause(cause)}")), under=sites
     )
+
+
+def _figures(report: v1.RunReport) -> Iterator[Block]:
+    if report.step_grid is not None:
+        yield from figures.step_grid(report.step_grid)
+    yield from figures.growth(report.growth)
+    if report.cost is not None:
+        yield from _costs(report.cost)
+
+
+def _costs(costs: v1.Costs) -> Iterator[Block]:
+    together = [costs.combined] if len(costs.combined.pins) > 1 else []
+    timed = [("the unchanged script", costs.noise)]
+    timed += [(_pins_of(row), row) for row in (*costs.each, *together)]
+    remark = f"run time divided by that of the unchanged script, in {number(costs.rounds, 'round')}"
+    yield from figures.costs(timed, "Cost of the pins", remark)
 
 
 def layers(pinpoint: v1.Pinpoint) -> Table:
@@ -384,6 +402,14 @@ def drift(report: v1.RunReport) -> str:
     return f"; after step {last.step}, {_weights(last)}{gap}"
 
 
+def _spread_out(growth: Sequence[v1.Growth], most: int) -> list[v1.Growth]:
+    """Return at most so many of the steps, evenly chosen, the first and the last among them."""
+    if len(growth) <= most:
+        return list(growth)
+    places = sorted({round(place * (len(growth) - 1) / (most - 1)) for place in range(most)})
+    return [growth[place] for place in places]
+
+
 def _weights(growth: v1.Growth) -> str:
     return share(growth.differing_elements, growth.total, "weight")
 
@@ -504,6 +530,6 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         unused = report.search.unexercised_pins
         pins = "it pins" if len(unused) == 1 else "they pin"
         yield "not tried", f"{listed(unused, 20)}, because no run used what {pins}"
-    for one in report.growth:
+    for one in _spread_out(report.growth, _MOST_STEPS):
         far = f", by up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
         yield f"step {one.step}", f"{_weights(one)}{far}"

@@ -58,18 +58,30 @@ class Tool(Part):
     version: Name
 
 
+class TrialTime(Part):
+    """When one ``trial`` ran: it ``began`` so many seconds after the first trial of the audit, and
+    took ``seconds``.
+    """
+
+    trial: Natural
+    began: Positive
+    seconds: Positive
+
+
 class Header(Part):
     """The only part with times and loads: two audits with the same findings differ only here and in
     ``cost``.
 
     ``began`` is UTC, ISO 8601. ``seconds`` is wall time, ``trial_seconds`` the sum over all trials,
-    ``peak_memory`` the largest memory of one trial's process, in bytes.
+    ``peak_memory`` the largest memory of one trial's process, in bytes. ``timeline`` has every
+    trial for which a process was started.
     """
 
     began: Name
     seconds: Positive
     trial_seconds: Positive
     peak_memory: Natural
+    timeline: Annotated[tuple[TrialTime, ...], Meta(max_length=100_000)] = ()
 
 
 class Divergence(Part):
@@ -564,6 +576,33 @@ class Growth(Part):
     max_abs: Positive | None
 
 
+class LayerSteps(Part):
+    """One row of a step grid: a layer, whose weights a step updates, or another stage of a step,
+    whose ``name`` is empty. In ``steps`` each character is a cell.
+    """
+
+    stage: Stage
+    name: Name
+    steps: Name
+
+
+class StepGrid(Part):
+    """In which steps two runs differ, layer by layer, in causal order.
+
+    A cell stands for ``steps_per_cell`` consecutive steps: ``1`` if something of its row differs in
+    one of them, ``0`` if all of it is equal, ``-`` if nothing of it was recorded. ``first_step``,
+    counted from 0, is the first that differs, ``first_row`` the first row that differs in it; both
+    are null if none does. ``rows_left_out`` further rows differ no earlier than any of these.
+    """
+
+    rows: Annotated[tuple[LayerSteps, ...], Meta(max_length=1000)]
+    steps: Natural
+    steps_per_cell: Natural
+    first_row: Natural | None
+    first_step: Natural | None
+    rows_left_out: Natural
+
+
 class Observer(Part):
     """Whether recording leaves the bits of a run unchanged; null if this was not determined."""
 
@@ -603,7 +642,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     null: whole runs. ``judged_by``: by its ``training`` and what it saves, or, if no training step
     was observed, by the models that it ``fits`` and its ``output``, or by its ``output`` alone,
     what it prints and saves; or by its ``end``, its weights at exit and its output, if several
-    threads train at the same time.
+    threads train at the same time. ``step_grid`` shows the first two runs that differ.
     """
 
     program: Name
@@ -633,6 +672,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     traceback: Text
     steps: Natural | None = None
     judged_by: Literal["training", "fits", "output", "end"] = "training"
+    step_grid: StepGrid | None = None
 
 
 class Operation(Part):
