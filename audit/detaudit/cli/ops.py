@@ -106,7 +106,7 @@ def ops_command(
         budget=limits.check_budget(budget),
         strict=strict,
     )
-    targets = report_targets(json, markdown, junit, html)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     for path in (*targets.values(), reproducer):
         write.check_target(path)
     write.refuse_equal({**targets, "reproducer": reproducer, "log-file": log_file})

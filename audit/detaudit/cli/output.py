@@ -90,15 +90,12 @@ class Screen:
             yield handle
 
 
-def report_targets(
-    json: Path | None, markdown: Path | None, junit: Path | None, html: Path | None
-) -> dict[str, Path]:
-    """Return the requested files of a report by their formats. Raises UsageError, before anything
-    is run, if one of them cannot be rendered here.
+def report_targets(**options: Path | None) -> dict[str, Path]:
+    """Return the requested files of a report, from the options of the same names as the formats.
+    Raises UsageError, before anything is run, if one of them cannot be rendered here.
     """
     from detaudit.report.formats import registry
 
-    options = {"json": json, "markdown": markdown, "junit": junit, "html": html}
     targets = {form: path for form, path in options.items() if path is not None}
     for form in targets:
         registry.check(form)

@@ -258,7 +258,7 @@ def run_command(
         raise UsageError("--allow-dirty needs --fix.")
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
-    targets = report_targets(json, markdown, junit, html)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     results = {**targets, "write-fix": write_fix, "reproducer": reproducer}
     for path in results.values():
         write.check_target(path)

@@ -133,7 +133,7 @@ def scan_command(
         probes=tuple(map(str, probes)),
         resume=str(resume) if resume else None,
     )
-    targets = report_targets(json, markdown, junit, html)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     write.refuse_equal({**targets, "log-file": log_file})
     screen = Screen.set_up(verbose, quiet, log_file)
     if backend != ALL:
