@@ -34,6 +34,9 @@ _STYLES = {
     FILL: "var(--fill)",
     DIFFERS: "var(--differs)",
 }
+_SUPERSCRIPTS = str.maketrans(
+    "0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b"
+)
 #: Of the cells of a heat map: all equal, something differs, not recorded (transparent). The first
 #: two differ in lightness too, for readers who see no difference in color.
 _CELLS = {False: (158, 197, 232, 255), True: (179, 60, 0, 255), None: (0, 0, 0, 0)}
@@ -105,6 +108,8 @@ def _curve(figure: pages.Curve, axes: "Axes") -> None:
         [x for x, _ in points], [y for _, y in points], color=FILL, marker="o", markersize=2.5
     )
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: _power(value))
+    _whole_numbers(axes)
     axes.set_xlabel(_name(figure.x_label))
     axes.set_ylabel(_name(figure.y_label))
     axes.grid(True, color=FAINT, linewidth=0.5)
@@ -165,8 +170,8 @@ def _frame(axes: "Axes", left: float, top: float, width: float) -> None:
     axes.annotate(
         "first difference",
         (left + width / 2, top),
-        xytext=(0, 12),
-        textcoords="offset points",
+        xytext=(left + width / 2, 1.03),
+        textcoords=("data", "axes fraction"),
         arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 1},
         annotation_clip=False,
         ha="left" if left <= 0 else "center",
@@ -177,6 +182,14 @@ def _whole_numbers(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _power(value: float) -> str:
+    """Return a power of ten as ``10\u2079``, any other number as it is."""
+    exponent = f"{value:.0e}".partition("e")[2]
+    if value != float(f"1e{exponent}"):
+        return f"{value:g}"
+    return f"10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
 def _bars(figure: pages.Bars, axes: "Axes") -> None:

@@ -80,7 +80,7 @@ def draw(page: pages.Page) -> str:
         text=_text,
         sentence=lambda value: _text(value, _SENTENCE),
         pieces=pieces,
-        folded=lambda block: block.depth not in (Depth.OPEN, Depth.FIGURE),
+        folded=lambda block: block.depth in (Depth.DETAIL, Depth.RECORD),
     )
 
 

@@ -14,7 +14,7 @@ class Depth(Enum):
     """Who sees a block or a row: everybody, or a reader who asks for more."""
 
     OPEN = "always there"
-    SECTION = "on a terminal; folded in a file"
+    SECTION = "on a terminal and on an HTML page; folded in Markdown"
     DETAIL = "on a terminal with -v; folded in a file"
     RECORD = "folded in a file alone"
     FIGURE = "in a format that draws figures"
