@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -9,6 +10,8 @@ from unicodedata import category
 
 import msgspec
 import pytest
+from detaudit.cli.output import report_targets
+from detaudit.errors import UsageError
 from detaudit.report.formats import drawing, html, registry
 from detaudit.report.pages import page as pages
 from detaudit.report.schema import v1
@@ -145,6 +148,48 @@ def test_no_string_does_harm_in_a_figure(text):
 def test_two_figures_of_one_page_share_no_id(figure):
     ids = [set(re.findall(r' id="([^"]+)"', drawing.draw(figure, salt))) for salt in ("one", "two")]
     assert all(ids) and not ids[0] & ids[1]
+
+
+def test_the_labels_of_a_figure_are_plain_text():
+    """They were formulas, which nobody parsed."""
+    shared = {"title": "t", "description": "d", "numbers": NUMBERS}
+    drawn = drawing.draw(pages.Curve(((0, 3.0), (1, 4e7)), "step", "ULPs", **shared), "a")
+    assert "mathdefault" not in drawn and "10\u2074" in drawn and ">0.5<" not in drawn
+
+
+def test_spans_share_a_lane_only_one_after_another():
+    spans = [pages.Span(*times, True) for times in ((0, 2), (0, 1), (1, 3), (2, 4), (2.5, 3))]
+    assert drawing.lanes(spans) == [0, 1, 1, 0, 2]
+
+
+def test_rows_without_room_are_left_out_of_the_longest_blocks():
+    assert html.shared_out([[10] * 3, [10] * 100, []], 1000) == [3, 97, 0]
+    assert html.shared_out([[10] * 100, [10] * 100], 1000) == [50, 50]
+    assert html.shared_out([[2000], [10]], 1000) == [0, 1]
+    assert html.shared_out([[10]], 0) == [0]
+
+
+def test_a_line_to_paste_is_never_cut():
+    long = "x" * 2000
+    for found in ("html", "markdown"):
+        document = golden.DOCUMENTS["run-differing"]
+        fix = msgspec.structs.replace(document.fix, environment={"A": long, "B": "';rm -r x;'"})
+        text = registry.rendered(msgspec.structs.replace(document, fix=fix), found)
+        assert "# A: too long, see the JSON report" in text and long[:400] not in text
+
+
+def test_without_matplotlib_a_page_has_its_numbers(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.backends.backend_svg", raising=False)
+    text = registry.rendered(golden.DOCUMENTS["run-differing"], "html")
+    assert "<svg" not in text and "needs Matplotlib" in text and "2,118,497,479" in text
+
+
+def test_without_jinja2_nothing_begins(monkeypatch, tmp_path):
+    monkeypatch.setattr(html, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs Jinja2: pip install"):
+        report_targets(html=tmp_path / "r.html", json=None)
+    assert report_targets(html=None, json=tmp_path / "r.json") == {"json": tmp_path / "r.json"}
 
 
 def test_a_figure_has_a_title_a_description_and_the_colors_of_the_page():

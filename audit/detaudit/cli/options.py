@@ -118,7 +118,9 @@ Markdown = Annotated[
 ]
 Html = Annotated[
     Path | None,
-    typer.Option(metavar="F", help="Write the report as one HTML file, with figures."),
+    typer.Option(
+        metavar="F", help="Write the report as one HTML file, with figures; needs detaudit[html]."
+    ),
 ]
 Junit = Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")]
 Reproducer = Annotated[

@@ -1,8 +1,7 @@
 """Statistics of repeated runs: intervals, tests, and what a number of runs can tell apart.
 
-NumPy alone. Each resampling takes a generator, so that the same runs give the same numbers. The
-coverage of the intervals and the power of the tests are tables in docs/explanation/spread.md, which
-tests/bench/coverage.py makes.
+NumPy alone. Each resampling takes a generator, so that the same runs give the same numbers. Values
+that are not finite are refused: a caller decides what they mean.
 """
 
 import math
@@ -11,9 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from detaudit.core.counting import SIGNIFICANT
+
 LEVEL = 0.95  # of every interval
-ALPHA, POWER = 0.05, 0.8  # of a minimum detectable effect
+POWER = 0.8  # of a minimum detectable difference
 RESAMPLES = 4999
+LEAST_USABLE = 0.9  # of the resamples of an interval: the others have no spread
+LEAST_PAIRS = 6  # of a sign-flip test that can reach ``SIGNIFICANT``
 MOST_EXACT = 12  # pairs of which every sign is tried
 
 
@@ -28,7 +31,7 @@ def t_quantile(probability: float, degrees: float) -> float:
 
     Raises ValueError unless 0 < ``probability`` < 1 and ``degrees`` > 0.
     """
-    if not 0 < probability < 1 or degrees <= 0:
+    if not (0 < probability < 1 and degrees > 0):
         raise ValueError(f"no quantile at {probability} with {degrees} degrees of freedom")
     if probability < 0.5:
         return -t_quantile(1 - probability, degrees)
@@ -84,8 +87,8 @@ def _incomplete_beta(a: float, b: float, x: float, rest: float) -> float:
             change = numerator * denominator
             fraction *= change
         if abs(change - 1) < 1e-15:
-            break
-    return front * fraction
+            return front * fraction
+    raise ArithmeticError(f"no convergence at {x} with {a} and {b}")
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -100,21 +103,24 @@ def spread_interval(values: Sequence[float], generator: np.random.Generator) -> 
     """Return an interval of the standard deviation: bootstrap-t of its logarithm, whose standard
     error is that of the jackknife.
 
-    If all values are equal, that is (0, 0). Raises ValueError for fewer than four values.
+    If all values are equal, that is (0, 0). Raises ValueError for fewer than four values, and if
+    too many of them are equal, because leaving out one of the others would leave no spread.
     """
     _check(values, 4)
     array = np.asarray(values, dtype=float)
     if (array == array[0]).all():
         return Interval(0.0, 0.0)
-    center, error = _log_spread(array[None, :])
+    if np.unique(array, return_counts=True)[1].max() >= len(array) - 1:
+        raise ValueError("all values but one are equal")
+    (center,), (error,) = _log_spread(array[None, :])
     drawn = array[generator.integers(0, len(array), (RESAMPLES, len(array)))]
     centers, errors = _log_spread(drawn)
-    known = np.isfinite(centers) & np.isfinite(errors) & (errors > 0)
-    ratios = (centers[known] - center[0]) / errors[known]
-    low, high = np.quantile(ratios, [(1 + LEVEL) / 2, (1 - LEVEL) / 2])
-    return Interval(
-        float(np.exp(center[0] - low * error[0])), float(np.exp(center[0] - high * error[0]))
-    )
+    usable = np.isfinite(centers) & np.isfinite(errors) & (errors > 0)
+    if usable.mean() < LEAST_USABLE:
+        raise ValueError("too many values are equal")
+    ratios = (centers[usable] - center) / errors[usable]
+    upper, lower = np.quantile(ratios, [(1 + LEVEL) / 2, (1 - LEVEL) / 2])
+    return Interval(float(np.exp(center - upper * error)), float(np.exp(center - lower * error)))
 
 
 def _log_spread(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,52 +137,64 @@ def _log_spread(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return centers, errors
 
 
-def detectable(spread: float, runs: int, paired: bool = False) -> float:
-    """Return the smallest difference of two means that a test at ``ALPHA`` finds with the
-    probability ``POWER``, if each mean is that of so many runs with this standard deviation.
+def detectable_difference(spread: float, runs: int, paired: bool = False) -> float:
+    """Return about the smallest difference of two means that Student's t-test at ``SIGNIFICANT``
+    finds with the probability ``POWER``, if each mean is that of so many runs with this standard
+    deviation.
 
-    ``paired``: ``spread`` is that of the differences of pairs with equal seeds. Raises ValueError
-    for fewer than two runs.
+    ``paired``: ``spread`` is that of the differences of pairs with equal seeds, and the test may be
+    :func:`mean_p_value`. Raises ValueError for fewer than two runs, or six pairs: with five no
+    signs are significant.
     """
-    if runs < 2:
-        raise ValueError("two runs are needed")
+    least = LEAST_PAIRS if paired else 2
+    if runs < least:
+        raise ValueError(f"{least} runs are needed, not {runs}")
     degrees = runs - 1 if paired else 2 * runs - 2
     error = spread * math.sqrt((1 if paired else 2) / runs)
-    return error * (t_quantile(1 - ALPHA / 2, degrees) + t_quantile(POWER, degrees))
+    return error * _both_quantiles(degrees, POWER)
 
 
 def runs_needed(spread: float, pilot: int, difference: float, power: float = POWER) -> int:
     """Return how many runs of each of two programs find this difference of their means with the
-    probability ``power``: the second stage of Stein's rule, after ``pilot`` runs of each.
+    probability ``power``: the second stage of Stein's rule, after ``pilot`` runs of each, whose
+    pooled standard deviation is ``spread``. The final test keeps that ``spread``, and its
+    2 * ``pilot`` - 2 degrees of freedom.
 
-    https://doi.org/10.1214/aoms/1177731088. Raises ValueError unless ``difference`` is positive.
+    https://doi.org/10.1214/aoms/1177731088. Raises ValueError unless ``difference`` is positive,
+    and if the number is not finite.
     """
     if difference <= 0 or pilot < 2:
         raise ValueError("a positive difference and two runs are needed")
-    degrees = 2 * pilot - 2
-    quantiles = t_quantile(1 - ALPHA / 2, degrees) + t_quantile(power, degrees)
-    return max(pilot, math.ceil(2 * (quantiles * spread / difference) ** 2))
+    needed = 2 * (_both_quantiles(2 * pilot - 2, power) * spread / difference) ** 2
+    if not math.isfinite(needed):
+        raise ValueError(f"no number of runs finds a difference of {difference}")
+    return max(pilot, math.ceil(needed))
 
 
-def spreads_differ(
+def _both_quantiles(degrees: int, power: float) -> float:
+    return t_quantile(1 - SIGNIFICANT / 2, degrees) + t_quantile(power, degrees)
+
+
+def spread_p_value(
     left: Sequence[float], right: Sequence[float], generator: np.random.Generator
 ) -> float:
     """Return the p-value of a permutation test: do the values of one group lie farther from their
     median than those of the other?
 
-    Two-sided. Values are permuted after their group's median was subtracted; of a group with an odd
-    number of values the one that is zero then is left out. Raises ValueError for fewer than four
-    values in a group.
+    Two-sided. The distances from each group's median are permuted; if the groups have an odd number
+    of values, each without the one that is zero then. Raises ValueError for groups of different
+    sizes (the distances in a smaller one are smaller), or of fewer than four values.
     """
     _check(left, 4)
     _check(right, 4)
-    distances = [_from_median(values) for values in (left, right)]
-    together = np.concatenate(distances)
-    size = len(distances[0])
-    observed = abs(distances[0].mean() - distances[1].mean())
-    orders = generator.permuted(np.tile(together, (RESAMPLES, 1)), axis=1)
-    drawn = abs(orders[:, :size].mean(axis=1) - orders[:, size:].mean(axis=1))
-    return float((1 + (drawn >= observed * (1 - 1e-12)).sum()) / (1 + RESAMPLES))
+    if len(left) != len(right):
+        raise ValueError(f"the groups have {len(left)} and {len(right)} values")
+    distances = np.concatenate([_from_median(left), _from_median(right)])
+    half = len(distances) // 2
+    observed = abs(distances[:half].sum() - distances[half:].sum())
+    orders = generator.permuted(np.tile(distances, (RESAMPLES, 1)), axis=1)
+    drawn = abs(orders[:, :half].sum(axis=1) - orders[:, half:].sum(axis=1))
+    return _share_beyond(drawn, observed, distances)
 
 
 def _from_median(values: Sequence[float]) -> np.ndarray:
@@ -186,7 +204,7 @@ def _from_median(values: Sequence[float]) -> np.ndarray:
     return distances
 
 
-def means_differ(differences: Sequence[float], generator: np.random.Generator) -> float:
+def mean_p_value(differences: Sequence[float], generator: np.random.Generator) -> float:
     """Return the p-value of a sign-flip test of paired differences, two-sided: exact for up to
     ``MOST_EXACT`` pairs. Pairs without a difference count for neither side.
 
@@ -194,28 +212,42 @@ def means_differ(differences: Sequence[float], generator: np.random.Generator) -
     """
     _check(differences, 1)
     array = np.asarray(differences, dtype=float)
+    observed = abs(array.sum())
     if len(array) <= MOST_EXACT:
-        bits = np.arange(2 ** len(array))[:, None] >> np.arange(len(array)) & 1
+        bits = (np.arange(2 ** len(array))[:, None] >> np.arange(len(array))) & 1
         drawn = abs(((1 - 2 * bits) * array).sum(axis=1))
-        return float((drawn >= abs(array.sum()) * (1 - 1e-12)).mean())
+        return float((drawn >= observed - _rounding(array)).mean())
     signs = generator.choice([-1.0, 1.0], (RESAMPLES, len(array)))
-    drawn = abs((signs * array).sum(axis=1))
-    return float((1 + (drawn >= abs(array.sum()) * (1 - 1e-12)).sum()) / (1 + RESAMPLES))
+    return _share_beyond(abs((signs * array).sum(axis=1)), observed, array)
+
+
+def _share_beyond(drawn: np.ndarray, observed: float, values: np.ndarray) -> float:
+    """Return the share of resamples that reach what was observed, which counts as one of them."""
+    reached = drawn >= observed - _rounding(values)
+    return float((1 + reached.sum()) / (1 + len(drawn)))
+
+
+def _rounding(values: np.ndarray) -> float:
+    """Return how much sums of these values may differ because of their order."""
+    return float(1e-12 * np.abs(values).sum())
 
 
 def spread_power(
     runs: int, ratio: float, generator: np.random.Generator, cases: int = 200
 ) -> float:
-    """Return in what share of simulated cases ``spreads_differ`` finds, at ``ALPHA``, that one of
-    two groups of so many normal values has a standard deviation ``ratio`` times as large.
+    """Return in what share of simulated cases :func:`spread_p_value` finds, at ``SIGNIFICANT``,
+    that one of two groups of so many normal values has a standard deviation ``ratio`` times as
+    large.
     """
     found = 0
     for _ in range(cases):
         left, right = generator.normal(size=runs), ratio * generator.normal(size=runs)
-        found += spreads_differ(left, right, generator) < ALPHA
+        found += spread_p_value(left, right, generator) < SIGNIFICANT
     return found / cases
 
 
 def _check(values: Sequence[float], least: int) -> None:
     if len(values) < least:
         raise ValueError(f"{least} values are needed, not {len(values)}")
+    if not np.isfinite(np.asarray(values, dtype=float)).all():
+        raise ValueError("a value is not finite")

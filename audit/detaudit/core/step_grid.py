@@ -83,7 +83,8 @@ def _cells(
     both = min(len(left.cells), len(right.cells))
     differ = left.cells[:both] != right.cells[:both]
     found = np.full((both, len(labels)), 2, dtype=np.uint8)
-    places = [labels.index(_label(column)) for column in left.columns]
+    known = {label: place for place, label in enumerate(labels)}
+    places = [known[_label(column)] for column in left.columns]
     for place in dict.fromkeys(places):
         columns = np.flatnonzero(np.array(places) == place)
         found[:, place] = differ[:, columns].any(axis=1)
@@ -96,18 +97,15 @@ def _grid(labels: list[tuple[str, str]], cells: np.ndarray) -> StepGrid:
     first_of_each = np.where(differs.any(axis=0), differs.argmax(axis=0), steps)
     kept = np.sort(np.argsort(first_of_each, kind="stable")[:MOST_ROWS])
     per_cell = -(-steps // MOST_CHARACTERS)
-    first = int(first_of_each.min())
     rows = tuple(
         LayerSteps(*labels[row], "".join(_merged(cells[:, row], per_cell))) for row in kept
     )
-    return StepGrid(
-        rows,
-        steps,
-        per_cell,
-        int(np.argmax(differs[first, kept])) if first < steps else None,
-        first if first < steps else None,
-        len(labels) - len(kept),
-    )
+    left_out = len(labels) - len(kept)
+    first = int(first_of_each.min())
+    if first == steps:
+        return StepGrid(rows, steps, per_cell, None, None, left_out)
+    first_row = int(np.argmax(differs[first, kept]))
+    return StepGrid(rows, steps, per_cell, first_row, first, left_out)
 
 
 def _merged(column: np.ndarray, per_cell: int) -> np.ndarray:

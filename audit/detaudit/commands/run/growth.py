@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from detaudit.commands.run.findings import Growth, Repeats, RunAudit
 from detaudit.commands.run.repeat import compare_runs, first_differing_pair
+from detaudit.core.counting import evenly_chosen
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
 from detaudit.core.step_grid import StepGrid, step_grid
@@ -64,10 +65,7 @@ def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
             if point is not None:
                 points.append(point)
     differing = [point for point in points if point.differing_elements]
-    if len(differing) <= POINTS:
-        return tuple(differing)
-    places = sorted({round(place * (len(differing) - 1) / (POINTS - 1)) for place in range(POINTS)})
-    return tuple(differing[place] for place in places)
+    return tuple(evenly_chosen(differing, POINTS))
 
 
 def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:

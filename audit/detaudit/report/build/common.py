@@ -102,15 +102,16 @@ def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
 
 
 def _timeline(trials: Sequence[Finished]) -> tuple[v1.TrialTime, ...]:
-    started = [done for done in trials if done.outcome.began]
-    first = min((done.outcome.began for done in started), default=0.0)
+    begun = {done.number: done.outcome.began for done in trials if done.outcome.began is not None}
+    first = min(begun.values(), default=0.0)
     return tuple(
         v1.TrialTime(
             trial=done.number,
-            began=round(done.outcome.began - first, 3),
+            began=round(begun[done.number] - first, 3),
             seconds=round(done.outcome.seconds, 3),
         )
-        for done in started
+        for done in trials
+        if done.number in begun
     )
 
 

@@ -5,6 +5,7 @@ the user's. Colors are those of the page's style, so that they follow a dark scr
 of a heat map are an image, and have colors of their own that are readable on both.
 """
 
+import heapq
 import io
 import re
 import warnings
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH = 7.2  # inches, at 72 points each
 ROW, HEAD = 0.22, 0.75  # inches of a row, and of the axis below
-PIXELS = 400  # columns of pixels that a curve is thinned to
-MOST_SPANS, MOST_LANES = 3000, 60
+TALLEST = 12  # inches
 LONGEST_NAME = 40
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
@@ -34,6 +34,8 @@ _STYLES = {
     FILL: "var(--fill)",
     DIFFERS: "var(--differs)",
 }
+ET.register_namespace("", SVG)
+ET.register_namespace("xlink", XLINK)
 _SUPERSCRIPTS = str.maketrans(
     "0123456789-", "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b"
 )
@@ -67,7 +69,7 @@ def _settings(salt: str) -> dict[str, object]:
     inked = ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color")
     return {
         "svg.hashsalt": salt,
-        "svg.fonttype": "none",  # text stays text: it is found, and read aloud
+        "svg.fonttype": "none",  # text stays text, which a reader can search
         "font.family": "sans-serif",
         "font.size": 9,
         "text.parse_math": False,  # a name may contain a dollar
@@ -84,7 +86,7 @@ def _height(figure: pages.Figure) -> float:
         case pages.Bars():
             return HEAD + ROW * max(3, len(figure.bars))
         case pages.Timeline():
-            return HEAD + ROW * max(2, min(MOST_LANES, 1 + max(lanes(figure.spans), default=0)))
+            return min(TALLEST, HEAD + ROW * max(2, 1 + max(lanes(figure.spans), default=0)))
     return 2.8
 
 
@@ -103,36 +105,17 @@ def _plot(figure: pages.Figure, axes: "Axes") -> None:
 
 
 def _curve(figure: pages.Curve, axes: "Axes") -> None:
-    points = thinned(figure.points, PIXELS)
-    axes.plot(
-        [x for x, _ in points], [y for _, y in points], color=FILL, marker="o", markersize=2.5
-    )
+    steps, distances = zip(*figure.points, strict=True)
+    axes.plot(steps, distances, color=FILL, marker="o", markersize=2.5)
     axes.set_yscale("log")
+    # Matplotlib's own labels are formulas, which are switched off
     axes.yaxis.set_major_formatter(lambda value, _: _power(value))
+    axes.yaxis.set_minor_formatter(lambda value, _: "")
     _whole_numbers(axes)
     axes.set_xlabel(_name(figure.x_label))
     axes.set_ylabel(_name(figure.y_label))
     axes.grid(True, color=FAINT, linewidth=0.5)
     axes.margins(x=0.02)
-
-
-def thinned(points: Sequence[tuple[float, float]], columns: int) -> list[tuple[float, float]]:
-    """Return at most four points of each column: the first, the last, the smallest, the largest."""
-    if len(points) <= 4 * columns:
-        return list(points)
-    first, last = points[0][0], points[-1][0]
-    width = (last - first) / columns or 1.0
-    found: dict[int, list[tuple[float, float]]] = {}
-    for point in points:
-        found.setdefault(min(columns - 1, int((point[0] - first) / width)), []).append(point)
-    kept = []
-    for column in found.values():
-        extremes = {
-            min(column, key=lambda point: point[1]),
-            max(column, key=lambda point: point[1]),
-        }
-        kept += sorted({column[0], column[-1], *extremes})
-    return kept
 
 
 def _heatmap(figure: pages.Heatmap, axes: "Axes") -> None:
@@ -147,7 +130,7 @@ def _heatmap(figure: pages.Heatmap, axes: "Axes") -> None:
     axes.imshow(
         image,
         aspect="auto",
-        interpolation="nearest",
+        interpolation="none",
         extent=(-0.5, last - 0.5, len(figure.cells) - 0.5, -0.5),
     )
     axes.set_yticks(range(len(figure.names)), [_name(name) for name in figure.names])
@@ -157,24 +140,34 @@ def _heatmap(figure: pages.Heatmap, axes: "Axes") -> None:
     if figure.first is not None:
         row, column = figure.first
         left = column * figure.per_column - 0.5
-        _frame(axes, left, row - 0.5, figure.per_column)
+        _mark(axes, left, row - 0.5, figure.per_column)
 
 
-def _frame(axes: "Axes", left: float, top: float, width: float) -> None:
-    """Mark a cell, with a frame around it and a word beside it."""
+def _mark(axes: "Axes", left: float, top: float, width: float) -> None:
+    """Mark a cell, with a frame that is visible on every color, and with a word above."""
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(
-        Rectangle((left, top), width, 1, fill=False, edgecolor=INK, linewidth=1.8, clip_on=False)
-    )
+    for color, line_width in (("#ffffff", 4.0), ("#000000", 1.6)):
+        axes.add_patch(
+            Rectangle(
+                (left, top),
+                width,
+                1,
+                fill=False,
+                edgecolor=color,
+                linewidth=line_width,
+                clip_on=False,
+            )
+        )
+    middle = left + width / 2
     axes.annotate(
         "first difference",
-        (left + width / 2, top),
-        xytext=(left + width / 2, 1.03),
+        (middle, top),
+        xytext=(middle, 1.03),
         textcoords=("data", "axes fraction"),
-        arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 1},
+        arrowprops={"arrowstyle": "-", "color": "#000000", "linewidth": 1},
         annotation_clip=False,
-        ha="left" if left <= 0 else "center",
+        ha="center",
     )
 
 
@@ -209,15 +202,12 @@ def _bars(figure: pages.Bars, axes: "Axes") -> None:
 
 
 def _timeline(figure: pages.Timeline, axes: "Axes") -> None:
-    spans = figure.spans[:MOST_SPANS]
-    for lane, span in zip(lanes(spans), spans, strict=True):
-        axes.broken_barh(
-            [(span.begin, span.end - span.begin)],
-            (min(lane, MOST_LANES) - 0.35, 0.7),
-            color=FILL if span.succeeded else DIFFERS,
-            hatch=None if span.succeeded else "////",
-            linewidth=0,
-        )
+    rows: dict[tuple[int, bool], list[tuple[float, float]]] = {}
+    for lane, span in zip(lanes(figure.spans), figure.spans, strict=True):
+        rows.setdefault((lane, span.succeeded), []).append((span.begin, span.end - span.begin))
+    for (lane, succeeded), extents in rows.items():
+        style = {"facecolor": FILL} if succeeded else {"facecolor": DIFFERS, "hatch": "/////"}
+        axes.broken_barh(extents, (lane - 0.35, 0.7), edgecolor=INK, linewidth=0.3, **style)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.invert_yaxis()
@@ -227,14 +217,16 @@ def _timeline(figure: pages.Timeline, axes: "Axes") -> None:
 
 def lanes(spans: Sequence[pages.Span]) -> list[int]:
     """Return a lane for each span, so that no two in one lane overlap; spans in order of begin."""
-    ends: list[float] = []
-    found = []
+    ends: list[tuple[float, int]] = []  # a heap of the lanes, by the time from which each is free
+    taken = []
     for span in spans:
-        free = (lane for lane, end in enumerate(ends) if end <= span.begin)
-        lane = next(free, len(ends))
-        ends[lane : lane + 1] = [span.end]
-        found.append(lane)
-    return found
+        if ends and ends[0][0] <= span.begin:
+            _, lane = heapq.heapreplace(ends, (span.end, ends[0][1]))
+        else:
+            lane = len(ends)
+            heapq.heappush(ends, (span.end, lane))
+        taken.append(lane)
+    return taken
 
 
 def _name(name: str) -> str:
@@ -243,8 +235,6 @@ def _name(name: str) -> str:
 
 def _element(written: str, figure: pages.Figure, salt: str) -> str:
     """Return Matplotlib's SVG without its head and with the page's colors, titled and described."""
-    ET.register_namespace("", SVG)
-    ET.register_namespace("xlink", XLINK)
     root = ET.fromstring(written)
     used = set(re.findall(r"#([\w-]+)", written))
     for element in root.iter():

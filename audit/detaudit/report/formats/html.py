@@ -1,7 +1,7 @@
 """A page as one HTML file: without scripts, and without anything from elsewhere.
 
-Every string goes through Jinja's escape, after ``escape.clipped`` has made it visible. A block that
-would be too large loses its last rows, which are counted.
+Every string goes through Jinja's escape, after ``escape.visible`` has made it visible. If the page
+would be too large, its longest blocks lose their last rows, which are counted.
 
 Jinja2 and Matplotlib are the extra ``detaudit[html]``. Without Matplotlib a figure is its table of
 numbers.
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from detaudit.core.sentences import number
 from detaudit.errors import UsageError
@@ -25,42 +25,59 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 LIMIT = 2_000_000  # bytes of the whole file
-_RESERVE = 200_000  # of these, for the style and the figures
-_INSTALL = "pip install 'detaudit[html]'"
+INSTALL = "pip install 'detaudit[html]'"
+MOST_UNDER = 40  # sentences under a labelled line
 _TEMPLATES = Path(__file__).parent / "templates"
-_SENTENCE, _CELL, _LINE = 2000, 1000, 500  # characters of a sentence, of a cell, of a line
-_SIGNS = {True: ("yes", "yes"), False: ("no", "no"), None: ("unknown", "not known")}
-_DECIDES = {True: ("decides", "decides"), False: ("idle", "does not"), None: ("unknown", "?")}
-_DIFF_LINES = {"+": "added", "-": "removed", "@": "place"}
+_SENTENCE, _CELL = 2000, 1000  # characters of a sentence, of a cell
+_WORKS = {True: ("yes", "yes"), False: ("no", "no"), None: ("unknown", "not known")}
+_DECIDES = {
+    True: ("decides", "decides it"),
+    False: ("idle", "does not"),
+    None: ("unknown", "not observed"),
+}
+_DIFF_LINES = {"+": "added", "-": "removed", "@": "head"}
 
 
 class Piece(NamedTuple):
-    """A string in a cell: how it looks, and, if it is a sign, what a screen reader says."""
+    """A string in a cell with its classes of style; ``spoken`` is what a screen reader says
+    instead.
+    """
 
     text: str
-    look: str
+    style: str
     spoken: str = ""
 
 
+class Setting(NamedTuple):
+    """Lines to paste: those for a shell, and those for the script."""
+
+    caption: str
+    note: str
+    shell: Sequence[str]
+    lines: Sequence[str]
+
+
 @dataclass(frozen=True)
-class Drawn:
-    """A block and its rows, each ready for the template; ``left_out`` counts those without room."""
+class Section:
+    """A block in the page: its rows as markup, and how many of them have no room."""
 
     block: pages.Block
     kind: str
-    rows: Sequence[object]
-    left_out: str = ""
+    name: str
+    rows: Sequence[str]
+    setting: Setting | None = None
     picture: str = ""
+    left_out: str = ""
 
 
 def check() -> None:
     """Raises UsageError if Jinja2 is not installed."""
     if not find_spec("jinja2"):
-        raise UsageError(f"HTML needs Jinja2: {_INSTALL}")
+        raise UsageError(f"HTML needs Jinja2: {INSTALL}")
 
 
 def render(document: v1.Document) -> str:
-    """Return the page. The same document gives the same bytes, with the same version of Matplotlib.
+    """Return the page. The same document gives the same bytes, with the same installed packages.
 
     Raises UsageError if Jinja2 is not installed.
     """
@@ -70,17 +87,45 @@ def render(document: v1.Document) -> str:
 def draw(page: pages.Page) -> str:
     """Return the page of any command."""
     check()
-    room = (LIMIT - _RESERVE) // max(1, len(page.blocks))
-    blocks = [_drawn(block, place, room) for place, block in enumerate(page.blocks)]
-    return _template().render(
-        page=page,
-        blocks=blocks,
-        answer=page.answer,
-        closing="; ".join(_text(one, _SENTENCE) for one in page.closing.sentences),
-        text=_text,
-        sentence=lambda value: _text(value, _SENTENCE),
-        pieces=pieces,
-        folded=lambda block: block.depth in (Depth.DETAIL, Depth.RECORD),
+    template = _template()
+    macros: Any = template.module
+    sections = [_section(block, place, macros) for place, block in enumerate(page.blocks)]
+    empty = template.render(page=page, sections=[_cut(one, 0) for one in sections])
+    room = LIMIT - len(empty.encode()) - 100 * len(sections)
+    sizes = [[len(row.encode()) for row in section.rows] for section in sections]
+    cut = [_cut(*one) for one in zip(sections, shared_out(sizes, room), strict=True)]
+    return template.render(page=page, sections=cut)
+
+
+def shared_out(sizes: Sequence[Sequence[int]], room: int) -> list[int]:
+    """Return how many rows of each block fit into ``room``: small blocks stay whole, the others
+    share the rest evenly.
+    """
+    kept = [0] * len(sizes)
+    order = sorted(range(len(sizes)), key=lambda block: sum(sizes[block]))
+    for place, block in enumerate(order):
+        share = room // (len(order) - place)
+        for size in sizes[block]:
+            if size > share:
+                break
+            kept[block] += 1
+            share -= size
+            room -= size
+    return kept
+
+
+def _cut(section: Section, rows: int) -> Section:
+    missing = len(section.rows) - rows
+    word = "line" if section.kind in ("diff", "code") else "row"
+    left_out = f"{number(missing, word)} left out: see the JSON report." if missing else ""
+    return Section(
+        section.block,
+        section.kind,
+        section.name,
+        section.rows[:rows],
+        section.setting,
+        section.picture,
+        left_out,
     )
 
 
@@ -94,112 +139,92 @@ def _template() -> "Template":
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    environment.globals.update(
+        text=lambda value: clipped(value, _CELL),
+        sentence=lambda value: clipped(value, _SENTENCE),
+        pieces=pieces,
+        setting=setting,
+        folded=lambda block: block.depth in (Depth.DETAIL, Depth.RECORD),
+        install=INSTALL,
+        most_under=MOST_UNDER,
+    )
     return environment.get_template("page.html")
 
 
-def _drawn(block: pages.Block, place: int, room: int) -> Drawn:
+def _section(block: pages.Block, place: int, macros: Any) -> Section:
     kind = type(block).__name__.lower()
+    name = clipped(block.title, _CELL) or "Report"
     match block:
         case pages.Answer():
-            return Drawn(block, kind, ())
+            return Section(block, kind, name, ())
         case pages.Figure():
-            rows, left_out = _fitting(list(block.numbers.rows), room)
-            return Drawn(block, "figure", rows, left_out, _picture(block, place))
+            rows = [macros.row(row) for row in block.numbers.rows]
+            return Section(block, "figure", name, rows, picture=_picture(block, place))
         case pages.Lines():
-            return Drawn(block, kind, *_fitting(list(block.lines), room))
+            return Section(block, kind, name, [macros.line(line) for line in block.lines])
         case pages.Table():
-            return Drawn(block, kind, *_fitting(list(block.rows), room))
+            return Section(block, kind, name, [macros.row(row) for row in block.rows])
         case pages.Paste():
-            return Drawn(block, kind, *_fitting([_snippet(one) for one in block.snippets], room))
+            snippets = [macros.snippet(setting(one), name) for one in block.snippets]
+            return Section(block, kind, name, snippets)
         case pages.Diff():
-            setting = _snippet(pages.Snippet(environment=block.environment))
-            lines, left_out = _fitting(list(_diff(block.diff)), room)
-            return Drawn(block, kind, (setting, lines), left_out)
+            lines = [macros.diff_line(line) for line in _diff(block.diff)]
+            variables = setting(pages.Snippet(environment=block.environment))
+            return Section(block, kind, name, lines, variables)
         case pages.Code():
-            return Drawn(block, kind, *_fitting(list(map(_line, block.lines)), room))
+            lines = [macros.code_line(visible_line(line)) for line in block.lines]
+            return Section(block, kind, name, lines)
     raise TypeError(f"no HTML page has a {type(block).__name__}")
 
 
 def _picture(figure: pages.Figure, place: int) -> str:
     """Return the figure as SVG; an empty text without Matplotlib."""
-    if not find_spec("matplotlib"):
+    try:
+        from detaudit.report.formats.drawing import draw
+
+        return draw(figure, f"figure-{place}")
+    except ImportError:
         return ""
-    from detaudit.report.formats.drawing import draw
-
-    return draw(figure, f"figure-{place}")
 
 
-def _fitting(rows: list[object], room: int) -> tuple[list[object], str]:
-    """Return as many rows as fit into ``room`` bytes, by the length of their text, and how many do
-    not.
-    """
-    kept: list[object] = []
-    for row in rows:
-        room -= 120 + 6 * len(ascii(row))  # of an escaped character, and of the tags around it
-        if room < 0 and kept:
-            break
-        kept.append(row)
-    missing = len(rows) - len(kept)
-    return kept, f"{number(missing, 'row')} left out: see the JSON report." if missing else ""
-
-
-class _Snippet(NamedTuple):
-    """Lines to paste: those for a shell, and those for the script."""
-
-    caption: str
-    note: str
-    shell: Sequence[str]
-    lines: Sequence[str]
-
-
-def _snippet(snippet: pages.Snippet) -> _Snippet:
-    return _Snippet(
-        _text(snippet.caption),
-        _text(snippet.note),
-        [line[:_LINE] for line in exports(snippet.environment)],
-        [_line(line) for line in snippet.lines],
+def setting(snippet: pages.Snippet) -> Setting:
+    """Return a snippet as lines for a page; none of them is cut."""
+    return Setting(
+        clipped(snippet.caption, _CELL),
+        clipped(snippet.note, _CELL),
+        exports(snippet.environment),
+        [visible_line(line) for line in snippet.lines],
     )
 
 
 def _diff(diff: str) -> Iterator[Piece]:
     for line in diff.splitlines():
-        head = line.startswith(("--- ", "+++ "))
-        yield Piece(_line(line), "place" if head else _DIFF_LINES.get(line[:1], "context"))
-
-
-def _line(line: str) -> str:
-    return visible_line(line)[:_LINE]
-
-
-def _text(value: str, longest: int = _CELL) -> str:
-    return clipped(value, longest)
+        is_name = line.startswith(("--- ", "+++ "))
+        style = "head" if is_name else _DIFF_LINES.get(line[:1], "context")
+        yield Piece(visible_line(line), style)
 
 
 def pieces(cell: pages.Cell) -> Iterator[Piece]:
     """Return the strings of a cell or of a labelled line."""
     match cell:
         case tuple():
-            for one in cell:
-                yield from pieces(one)
+            for inline in cell:
+                yield from pieces(inline)
         case str():
-            yield Piece(_text(cell), "")
+            yield Piece(clipped(cell, _CELL), "")
         case pages.Text(value, style):
-            yield Piece(_text(value, _SENTENCE), style)
+            yield Piece(clipped(value, _SENTENCE), style)
         case pages.Id(name):
-            yield Piece(_text(name), "id")
+            yield Piece(clipped(name, _CELL), "id")
         case pages.Verdict(word):
-            yield Piece(_text(word), f"verdict {_verdict(word)}")
+            known = word if word in get_args(v1.Kind) else "other"
+            yield Piece(clipped(word, _CELL), f"verdict {known}")
         case pages.Sign(value, decides):
-            look, spoken = _DECIDES[value] if decides else _SIGNS[value]
-            yield Piece(cell.mark, f"sign {look}", spoken)
+            style, spoken = (_DECIDES if decides else _WORKS)[value]
+            yield Piece(cell.mark, f"sign {style}", spoken)
         case pages.Several(sentences):
-            yield Piece(_text("; ".join(sentences), _SENTENCE), "")
+            yield Piece(clipped("; ".join(sentences), _SENTENCE), "")
         case pages.Names(names):
-            yield Piece(_text(", ".join(names), 4 * _SENTENCE), "")
+            yield Piece(clipped(", ".join(names), 4 * _SENTENCE), "")
         case _:
             raise TypeError(f"no HTML page has a {type(cell).__name__}")
-
-
-def _verdict(word: str) -> str:
-    known = ("broken", "error", "needs-pin", "varies", "reproducible", "skipped")
-    return word if word in known else "other"

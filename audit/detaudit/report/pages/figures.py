@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from detaudit.core.sentences import number
+from detaudit.core.sentences import listed, number
 from detaudit.report.pages.page import (
     Bar,
     Bars,
@@ -15,24 +15,28 @@ from detaudit.report.pages.page import (
     Table,
     Timeline,
 )
+from detaudit.report.pages.wording import is_beyond_noise
 from detaudit.report.schema import v1
 
+MOST_SPANS = 2000  # of a timeline
+LONGEST_BREAK = 60.0  # seconds between two trials that are shown
 _DIFFERS = {"0": False, "1": True}  # any other cell was not recorded
 
 
-def step_grid(grid: v1.StepGrid) -> Iterator[Heatmap]:
-    """Return in which steps the layers differ, of the first two runs that do."""
+def step_grid(grid: v1.StepGrid, runs: str) -> Iterator[Heatmap]:
+    """Return in which steps the layers differ, of the first two ``runs`` that do."""
     if grid.first_step is None or grid.first_row is None or grid.first_row >= len(grid.rows):
         return
     names = [row.name or row.stage for row in grid.rows]
     per_cell = max(1, grid.steps_per_cell)
+    several = f" A cell stands for {per_cell} steps." if per_cell > 1 else ""
     left_out = f" {number(grid.rows_left_out, 'row')} left out." if grid.rows_left_out else ""
     rows = [
-        (name, str(row.steps.count("1")), str(row.steps.count("0")), _first_steps(row, per_cell))
+        (name, str(row.steps.count("1")), str(row.steps.count("0")), _first_steps(row, grid))
         for name, row in zip(names, grid.rows, strict=True)
     ]
     cells = [tuple(map(_DIFFERS.get, row.steps)) for row in grid.rows]
-    titles = ("layer or stage", "cells that differ", "cells that are equal", "differs from step")
+    titles = ("layer or stage", "cells that differ", "cells that are equal", "first differs in")
     yield Heatmap(
         tuple(names),
         tuple(cells),
@@ -41,37 +45,41 @@ def step_grid(grid: v1.StepGrid) -> Iterator[Heatmap]:
         "step",
         title="Where runs differ",
         remark=(
-            "each layer and each step of the first two runs that differ: dark cells differ, light cells "
-            "are equal, empty ones were not recorded"
+            f"layers and steps of the first two {runs} that differ: orange cells differ, blue cells are "
+            f"equal, empty cells were not recorded"
         ),
         description=(
-            f"Both runs have made {number(grid.steps, 'step')}. The first difference is in step "
-            f"{grid.first_step}, in {names[grid.first_row]}.{left_out}"
+            f"Of the {number(grid.steps, 'step')} that both runs made, counted over all calls of fit, step "
+            f"{grid.first_step} is the first that differs, in {names[grid.first_row]}.{several}{left_out}"
         ),
         numbers=_numbers(titles, rows),
         priority=2,
     )
 
 
-def _first_steps(row: v1.LayerSteps, per_cell: int) -> str:
-    """Return the step of the first cell that differs; if a cell has several, the first of them."""
+def _first_steps(row: v1.LayerSteps, grid: v1.StepGrid) -> str:
+    """Return the steps of the first cell that differs."""
     cell = row.steps.find("1")
-    return "none" if cell < 0 else str(cell * per_cell)
+    if cell < 0:
+        return "none"
+    first = cell * max(1, grid.steps_per_cell)
+    last = min(first + max(1, grid.steps_per_cell), grid.steps) - 1
+    return f"step {first}" if first >= last else f"steps {first} to {last}"
 
 
-def growth(growth: Sequence[v1.Growth]) -> Iterator[Curve]:
+def growth(distances: Sequence[v1.Growth]) -> Iterator[Curve]:
     """Return how far the weights of two runs are apart after each step."""
-    points = [(one.step, one.ulps_max) for one in growth if one.ulps_max]
+    points = [(after.step, after.ulps_max) for after in distances if after.ulps_max]
     if len(points) < 2:
         return
     rows = [
         (
-            str(one.step),
-            f"{one.differing_elements:,} of {one.total:,}",
-            "" if one.ulps_max is None else f"{one.ulps_max:,}",
-            "" if one.max_abs is None else f"{one.max_abs:.3g}",
+            str(after.step),
+            f"{after.differing_elements:,} of {after.total:,}",
+            _shown(after.ulps_max, ","),
+            _shown(after.max_abs, ".3g"),
         )
-        for one in growth
+        for after in distances
     ]
     titles = ("step", "weights that differ", "largest distance in ULPs", "largest difference")
     (first, nearest), (last, farthest) = points[0], points[-1]
@@ -90,10 +98,19 @@ def growth(growth: Sequence[v1.Growth]) -> Iterator[Curve]:
     )
 
 
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else f"{value:{form}}"
+
+
 def costs(
-    timed: Sequence[tuple[str, v1.Rung | v1.Cost]], title: str, remark: str
+    timed: Sequence[tuple[str, v1.Rung | v1.Cost]],
+    title: str,
+    remark: str,
+    noise: tuple[float, float] | None = None,
 ) -> Iterator[Bars]:
-    """Return what was timed, each under its name, as ratios."""
+    """Return what was timed, each under its name, as ratios; ``noise`` are those of the unchanged
+    script to itself.
+    """
     bars = [
         Bar(name, row.cost, *row.cost_range)
         for name, row in timed
@@ -101,7 +118,12 @@ def costs(
     ]
     if len(bars) < 2:
         return
-    dearest = max(bars, key=lambda bar: bar.value)
+    costly = [
+        f"{bar.name} ({bar.value:.2f}x)"
+        for bar in bars
+        if is_beyond_noise((bar.least, bar.greatest), noise)
+    ]
+    description = f"Beyond noise: {listed(costly)}." if costly else "All are within noise."
     rows = [
         (bar.name, f"{bar.value:.2f}", f"{bar.least:.2f}", f"{bar.greatest:.2f}") for bar in bars
     ]
@@ -111,40 +133,44 @@ def costs(
         "ratio",
         title=title,
         remark=remark,
-        description=f"The largest is {dearest.value:.2f}, of {dearest.name}.",
+        description=description,
         numbers=_numbers(("", "median", "smallest", "largest"), rows),
         priority=2,
     )
 
 
 def timeline(report: v1.Document) -> Iterator[Timeline]:
-    """Return when each trial ran."""
-    times = sorted(report.header.timeline, key=lambda time: (time.began, time.trial))
+    """Return when each of the first trials ran. Breaks between two trials are left out, such as the
+    days before an audit was resumed.
+    """
+    outcomes = {trial.number: trial.outcome for trial in report.trials}
+    known = (time for time in report.header.timeline if time.trial in outcomes)
+    times = sorted(known, key=lambda time: (time.began, time.trial))
     if not times:
         return
-    outcomes = {trial.number: trial.outcome for trial in report.trials}
-    spans = [
-        Span(time.began, time.began + time.seconds, outcomes.get(time.trial) == "completed")
-        for time in times
-    ]
+    spans: list[Span] = []
+    end = left_out = 0.0
+    for time in times[:MOST_SPANS]:
+        begin = time.began - left_out
+        if begin - end > LONGEST_BREAK:
+            left_out += begin - end
+            begin = end
+        spans.append(Span(begin, begin + time.seconds, outcomes[time.trial] == "completed"))
+        end = max(end, begin + time.seconds)
     rows = [
-        (
-            str(time.trial),
-            f"{time.began:.1f}",
-            f"{time.seconds:.1f}",
-            outcomes.get(time.trial, "unknown"),
-        )
+        (str(time.trial), f"{time.began:.1f}", f"{time.seconds:.1f}", outcomes[time.trial])
         for time in times
     ]
     failed = sum(not span.succeeded for span in spans)
-    undone = f", of which {failed} did not complete (hatched)" if failed else ""
-    last = max(span.end for span in spans)
+    undone = f"; {failed} did not complete (hatched)" if failed else ""
+    breaks = f", without breaks of {left_out:,.0f} s" if left_out else ""
+    more = f" The other {len(times) - len(spans):,} are not drawn." if times[MOST_SPANS:] else ""
     yield Timeline(
         tuple(spans),
         title="Timeline",
-        remark="when each trial ran: those above one another at the same time",
-        description=f"{number(len(spans), 'trial')} in {last:,.0f} s{undone}.",
-        numbers=_numbers(("trial", "began, in s", "took, in s", "outcome"), rows),
+        remark="when each trial ran; trials above one another ran at the same time",
+        description=f"{number(len(spans), 'trial')} in {end:,.0f} s{breaks}{undone}.{more}",
+        numbers=_numbers(("trial", "began (s)", "took (s)", "outcome"), rows),
         priority=3,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from detaudit.core.counting import evenly_chosen
 from detaudit.core.sentences import differ, listed, share
 from detaudit.registry import base
 from detaudit.report.pages import figures, frame, wording
@@ -214,18 +215,20 @@ def _why(cause: v1.Cause) -> Line:
 
 def _figures(report: v1.RunReport) -> Iterator[Block]:
     if report.step_grid is not None:
-        yield from figures.step_grid(report.step_grid)
+        runs = "recorded runs" if report.reproducible else "runs"
+        yield from figures.step_grid(report.step_grid, runs)
     yield from figures.growth(report.growth)
     if report.cost is not None:
         yield from _costs(report.cost)
 
 
 def _costs(costs: v1.Costs) -> Iterator[Block]:
-    together = [costs.combined] if len(costs.combined.pins) > 1 else []
     timed = [("the unchanged script", costs.noise)]
-    timed += [(_pins_of(row), row) for row in (*costs.each, *together)]
+    timed += [(_pins_of(row), row) for row in costs.each]
+    if len(costs.combined.pins) > 1:
+        timed.append((f"all {len(costs.combined.pins)} required pins", costs.combined))
     remark = f"run time divided by that of the unchanged script, in {number(costs.rounds, 'round')}"
-    yield from figures.costs(timed, "Cost of the pins", remark)
+    yield from figures.costs(timed, "Cost of the pins", remark, costs.noise.cost_range)
 
 
 def layers(pinpoint: v1.Pinpoint) -> Table:
@@ -402,14 +405,6 @@ def drift(report: v1.RunReport) -> str:
     return f"; after step {last.step}, {_weights(last)}{gap}"
 
 
-def _spread_out(growth: Sequence[v1.Growth], most: int) -> list[v1.Growth]:
-    """Return at most so many of the steps, evenly chosen, the first and the last among them."""
-    if len(growth) <= most:
-        return list(growth)
-    places = sorted({round(place * (len(growth) - 1) / (most - 1)) for place in range(most)})
-    return [growth[place] for place in places]
-
-
 def _weights(growth: v1.Growth) -> str:
     return share(growth.differing_elements, growth.total, "weight")
 
@@ -530,6 +525,6 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         unused = report.search.unexercised_pins
         pins = "it pins" if len(unused) == 1 else "they pin"
         yield "not tried", f"{listed(unused, 20)}, because no run used what {pins}"
-    for one in _spread_out(report.growth, _MOST_STEPS):
+    for one in evenly_chosen(report.growth, _MOST_STEPS):
         far = f", by up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
         yield f"step {one.step}", f"{_weights(one)}{far}"

@@ -100,7 +100,9 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
     if report.ladder:
         yield _ladder(report)
         timed = [(rung.title, rung) for rung in report.ladder]
-        yield from figures.costs(timed, "Cost of the recipes", "step time divided by that without")
+        yield from figures.costs(
+            timed, "Cost of the recipes", "step time relative to that with nothing pinned"
+        )
     if report.matrix:
         yield _matrix(report)
     if report.reach:
