@@ -15,7 +15,7 @@ from detaudit.report.formats import html, registry
 from detaudit.report.schema import v1
 from rich.console import Console
 
-from tests.pure import example_audits, example_runs, example_sweeps
+from tests.pure import example_audits, example_runs, example_spreads, example_sweeps
 
 FOLDER = Path(__file__).parents[1] / "golden"
 
@@ -42,6 +42,8 @@ def documents() -> dict[str, v1.Document]:
     }
     for name, audit in example_runs.AUDITS.items():
         found[f"run-{name}"] = unreleased(example_runs.document(audit))
+    for name, audit in example_spreads.AUDITS.items():
+        found[f"spread-{name}"] = unreleased(example_spreads.document(audit))
     for name, audit in example_sweeps.AUDITS.items():
         found[f"ops-{name}"] = unreleased(example_sweeps.document(audit))
     return found

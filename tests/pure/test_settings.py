@@ -16,6 +16,7 @@ from detaudit.commands.run.localise import DEPTHS
 from detaudit.commands.run.session import Options as RunOptions
 from detaudit.commands.run.session import check_stop_after
 from detaudit.commands.scan.session import Options as ScanOptions
+from detaudit.commands.spread.session import Options as SpreadOptions
 from detaudit.core.nearest import nearest
 from detaudit.errors import UsageError
 from detaudit.execution.host import Interpreter
@@ -28,6 +29,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = {"scan": ScanOptions, "run": RunOptions, "ops": OpsOptions, "spread": SpreadOptions}
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -253,7 +255,7 @@ def test_sources_operations_and_scripts_are_completed(monkeypatch, tmp_path):
 
 
 def test_no_default_stands_twice():
-    for command, options in (("scan", ScanOptions), ("run", RunOptions), ("ops", OpsOptions)):
+    for command, options in OPTIONS.items():
         given = {one.name: one.default for one in COMMANDS[command].params}
         for name in ("timeout", "budget", "seed", "device", "jobs"):
             assert given[name] == getattr(options("python"), name), (command, name)

@@ -56,8 +56,8 @@ def test_equal_values_have_no_spread(generator):
 def test_too_few_values_are_refused(generator):
     with pytest.raises(ValueError, match="2 values are needed, not 1"):
         mean_interval([1.0])
-    with pytest.raises(ValueError, match="4 values are needed, not 3"):
-        spread_interval([1.0, 2.0, 3.0], generator)
+    with pytest.raises(ValueError, match="5 values are needed, not 4"):
+        spread_interval([1.0, 2.0, 3.0, 4.0], generator)
     with pytest.raises(ValueError, match="6 runs are needed, not 5"):
         detectable_difference(1.0, 5, paired=True)
 

@@ -58,7 +58,7 @@ def run(options: Options, emit: Emit, resume: str | Path | None = None) -> Sprea
             hello = work.greet(first, "spread")
             audit = replace(audit, environment=hello.facts)
             emit(Phase(f"Training with {number(options.runs, 'seed')}"))
-            work.ask(_each(first, options.runs))
+            work.ask(each_seed(first, options.runs))
         runs = _completed(work.trials())
         audit = replace(
             audit,
@@ -70,7 +70,7 @@ def run(options: Options, emit: Emit, resume: str | Path | None = None) -> Sprea
         return work.complete(audit)
 
 
-def _each(first: Condition, runs: int) -> Experiment[None]:
+def each_seed(first: Condition, runs: int) -> Experiment[None]:
     """Run the condition with its seed and the following ones."""
     yield [Trial(replace(first, seed=first.seed + place), 0) for place in range(runs)]
 

@@ -10,9 +10,6 @@ from detaudit.commands.spread.findings import Metric
 from detaudit.core import statistics
 from detaudit.core.experiment import Finished
 
-#: A metric of fewer runs has no interval.
-LEAST_RUNS = 4
-
 
 def metrics_of(runs: Sequence[Finished], seed: int) -> tuple[Metric, ...]:
     """Return the statistics of every number that the completed ``runs`` end with. ``seed`` is that
@@ -43,13 +40,11 @@ def metric(name: str, values: Sequence[float], seed: int) -> Metric:
     distinct = len(set(shown))
     if len(finite) < 2:
         return Metric(name, shown, distinct)
-    interval, reason = None, f"{LEAST_RUNS} runs are needed"
-    if len(finite) >= LEAST_RUNS:
-        try:
-            interval = statistics.spread_interval(finite, np.random.default_rng(seed))
-            reason = ""
-        except ValueError as error:
-            reason = str(error)
+    interval, reason = None, ""
+    try:
+        interval = statistics.spread_interval(finite, np.random.default_rng(seed))
+    except ValueError as error:
+        reason = str(error)
     spread = float(np.std(finite, ddof=1))
     return Metric(
         name,

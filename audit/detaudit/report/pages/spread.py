@@ -62,8 +62,8 @@ def _details(report: v1.SpreadReport) -> Iterator[Line]:
         if metric.detectable:
             runs = sum(value is not None for value in metric.values)
             sentence = (
-                f"two groups of {number(runs, 'run')} can be told apart if their means differ by "
-                f"{metric.detectable:.2g} or more (in 80 % of cases, at a significance of 5 %)"
+                f"a difference of {metric.detectable:.2g} or more between two means of "
+                f"{number(runs, 'run')} each (found in 80 % of cases, at a significance of 5 %)"
             )
             yield Line(f"Detectable, {metric.name}", sentence)
 
