@@ -231,6 +231,7 @@ class Orders(NamedTuple):
     # recording
     record: bool = True  # false: only initial and final weights, as in an unrecorded run
     every: int = 1  # record every N-th step
+    evaluate: bool = False  # whether the loss on the training data is measured at the end
     keep_from: Optional[int] = None  # sequence number of the first observation whose bytes are kept
     # The step, counted from 0, that is replayed operation by operation
     pinpoint: Optional[int] = None

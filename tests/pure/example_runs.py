@@ -23,6 +23,7 @@ from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.core.pinpoint import LayerReplay, LocatedOperation, Pinpoint, Replays
+from detaudit.core.step_grid import LayerSteps, StepGrid
 from detaudit.core.ulp import Distance
 from detaudit.report.build import run as build_run
 from detaudit.report.privacy import Private
@@ -56,7 +57,23 @@ DIFFERING = RunAudit(
     origin="the variable differed before its first step",
     unrecorded=Repeats(2, 0, 1),
     pinned=Repeats(4, 2, 0),
-    growth=(Growth(0, 31, 31, 2118497479, 1.2723),),
+    growth=(
+        Growth(0, 31, 31, 1024, 1.2723e-4),
+        Growth(1, 31, 31, 65_536, 0.0081),
+        Growth(2, 31, 31, 2118497479, 1.2723),
+    ),
+    step_grid=StepGrid(
+        (
+            LayerSteps("data", "", "0000"),
+            LayerSteps("update", "sequential/dense", "1111"),
+            LayerSteps("update", "optimizer", "-111"),
+        ),
+        8,
+        2,
+        1,
+        0,
+        1,
+    ),
     causes=(
         Cause(
             "python-random",
@@ -99,7 +116,7 @@ DIFFERING = RunAudit(
         ("clock",),
         ("one-worker",),
     ),
-    trials=(Finished(Trial(UNPINNED, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000), None),),
+    trials=(Finished(Trial(UNPINNED, 0), 1, Outcome(COMPLETED, "", 5.5, 400_000_000, 1e9), None),),
     began="2026-01-02T03:04:05+00:00",
     seconds=93.0,
 )
@@ -181,7 +198,10 @@ WHOLE = replace(
     trials=(
         *DIFFERING.trials,
         Finished(
-            Trial(UNPINNED, 1), 2, Outcome(CRASHED, "died from SIGSEGV after 3 steps", 2.0, 1), None
+            Trial(UNPINNED, 1),
+            2,
+            Outcome(CRASHED, "died from SIGSEGV after 3 steps", 2.0, 1, 1e9 + 1.5),
+            None,
         ),
     ),
 )

@@ -6,15 +6,16 @@
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 from detaudit.report import write
 from detaudit.report.build import scan as build
-from detaudit.report.formats import registry
+from detaudit.report.formats import html, registry
 from detaudit.report.schema import v1
 from rich.console import Console
 
-from tests.pure import example_audits, example_runs, example_sweeps
+from tests.pure import example_audits, example_runs, example_spreads, example_sweeps
 
 FOLDER = Path(__file__).parents[1] / "golden"
 
@@ -41,6 +42,8 @@ def documents() -> dict[str, v1.Document]:
     }
     for name, audit in example_runs.AUDITS.items():
         found[f"run-{name}"] = unreleased(example_runs.document(audit))
+    for name, audit in example_spreads.AUDITS.items():
+        found[f"spread-{name}"] = unreleased(example_spreads.document(audit))
     for name, audit in example_sweeps.AUDITS.items():
         found[f"ops-{name}"] = unreleased(example_sweeps.document(audit))
     return found
@@ -53,11 +56,18 @@ def on_terminal(found: v1.Document, width: int = 80, verbose: bool = False, **op
     return console.file.getvalue()
 
 
+def in_html(found: v1.Document) -> str:
+    """The page in HTML without its pictures, whose bytes depend on the version of Matplotlib."""
+    with mock.patch.object(html, "_picture", lambda *_: ""):
+        return registry.rendered(found, "html")
+
+
 FACES: dict[str, Callable[[v1.Document], str]] = {
     "json": write.to_json,
     "80.txt": on_terminal,
     "120-verbose.txt": lambda found: on_terminal(found, 120, verbose=True),
     "md": lambda found: registry.rendered(found, "markdown"),
+    "html": in_html,
     "xml": lambda found: registry.rendered(found, "junit"),
 }
 DOCUMENTS = documents()

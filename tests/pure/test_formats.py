@@ -2,12 +2,18 @@
 
 import ast
 import re
+import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from html.parser import HTMLParser
 from unicodedata import category
 
 import msgspec
 import pytest
-from detaudit.report.formats import registry
+from detaudit.cli.output import report_targets
+from detaudit.errors import UsageError
+from detaudit.report.formats import drawing, html, registry
+from detaudit.report.pages import page as pages
 from detaudit.report.schema import v1
 
 from tests.pure import golden, schema
@@ -42,6 +48,45 @@ def check_svg(text: str) -> None:
     assert all(one == "\n" or one.isprintable() or one == "\xa0" for one in text)
 
 
+#: The elements of the template, and of Matplotlib's SVG.
+ELEMENTS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "section", "p"),
+    *("strong", "details", "summary", "span", "code", "pre", "dl", "div", "dt", "dd", "ul", "li"),
+    *("table", "thead", "tbody", "tr", "th", "td", "figure", "figcaption", "footer"),
+    *("svg", "desc", "g", "path", "defs", "use", "text", "clippath", "rect", "image", "pattern"),
+}
+#: Where an attribute may point: into the page itself, or at an image that it contains.
+INSIDE = re.compile(r"#[\w-]+|data:image/png;base64,[\w+/=\s]+")
+
+
+class Elements(HTMLParser):
+    """Checks every element of a page as it is read, and keeps the names of all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        assert tag in ELEMENTS, tag
+        self.seen.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), name
+            if name in ("href", "xlink:href", "src", "action", "srcset"):
+                assert INSIDE.fullmatch(value), value
+            if name in ("style", "fill", "stroke", "clip-path"):
+                assert value.count("url(") == value.count("url(#"), value
+
+
+def check_html(text: str) -> None:
+    """Nothing in the page runs, loads or links anything."""
+    parser = Elements()
+    parser.feed(text)
+    assert parser.seen[:2] == ["html", "head"] and parser.seen.count("title") >= 1
+    assert "default-src 'none'" in text and len(text.encode()) <= html.LIMIT
+    for shown in re.sub(r"<style>.*?</style>", "", text, flags=re.S):
+        assert shown in "\n" or shown.isprintable()
+
+
 def check_text(text: str) -> None:
     """For a format without markup: whatever is shown, nothing acts."""
     assert all(one == "\n" or one.isprintable() for one in text)
@@ -52,6 +97,7 @@ CHECKS = {
     "markdown": check_markdown,
     "junit": check_xml,
     "svg": check_svg,
+    "html": check_html,
 }
 
 
@@ -61,7 +107,8 @@ def test_every_format_has_its_check():
 
 @pytest.mark.parametrize("kind", schema.DOCUMENTS)
 @pytest.mark.parametrize("text", HARM)
-def test_no_string_of_a_document_does_harm_in_any_format(kind, text):
+def test_no_string_of_a_document_does_harm_in_any_format(kind, text, monkeypatch):
+    monkeypatch.setattr(html, "_picture", lambda *_: "")  # they take long: see the next test
     for turn in TURNS:
         found = poisoned(kind, text, turn)
         for name, check in CHECKS.items():
@@ -72,6 +119,86 @@ def test_no_string_of_a_document_does_harm_in_any_format(kind, text):
         coloured = golden.on_terminal(found, force_terminal=True, color_system="standard")
         plain = re.sub(r"\x1b\[[\d;]*m", "", coloured)
         assert all(one == "\n" or one.isprintable() for one in plain)
+
+
+NUMBERS = pages.Table((), ())
+
+
+def figures(text: str) -> list[pages.Figure]:
+    """A figure of each kind, with a text wherever one may stand."""
+    shared = {"title": text, "description": text, "remark": text, "numbers": NUMBERS}
+    return [
+        pages.Curve(((0, 1), (1, 5)), text, text, **shared),
+        pages.Heatmap((text, text), ((True, None), (False, True)), (0, 1), 3, text, **shared),
+        pages.Bars(
+            (pages.Bar(text, 1.0, 0.5, 2.0), pages.Bar(text, 2.0, 2.0, 2.0)), 1.0, text, **shared
+        ),
+        pages.Timeline((pages.Span(0, 2, True), pages.Span(1, 2, False)), **shared),
+    ]
+
+
+@pytest.mark.parametrize("text", HARM)
+def test_no_string_does_harm_in_a_figure(text):
+    for figure in figures(text):
+        drawn = drawing.draw(figure, "figure-1")
+        check_html(f"<html><head><title></title></head>default-src 'none'{drawn}</html>")
+
+
+@pytest.mark.parametrize("figure", figures("name"), ids=lambda figure: type(figure).__name__)
+def test_two_figures_of_one_page_share_no_id(figure):
+    ids = [set(re.findall(r' id="([^"]+)"', drawing.draw(figure, salt))) for salt in ("one", "two")]
+    assert all(ids) and not ids[0] & ids[1]
+
+
+def test_the_labels_of_a_figure_are_plain_text():
+    """They were formulas, which nobody parsed."""
+    shared = {"title": "t", "description": "d", "numbers": NUMBERS}
+    drawn = drawing.draw(pages.Curve(((0, 3.0), (1, 4e7)), "step", "ULPs", **shared), "a")
+    assert "mathdefault" not in drawn and "10\u2074" in drawn and ">0.5<" not in drawn
+
+
+def test_spans_share_a_lane_only_one_after_another():
+    spans = [pages.Span(*times, True) for times in ((0, 2), (0, 1), (1, 3), (2, 4), (2.5, 3))]
+    assert drawing.lanes(spans) == [0, 1, 1, 0, 2]
+
+
+def test_rows_without_room_are_left_out_of_the_longest_blocks():
+    assert html.shared_out([[10] * 3, [10] * 100, []], 1000) == [3, 97, 0]
+    assert html.shared_out([[10] * 100, [10] * 100], 1000) == [50, 50]
+    assert html.shared_out([[2000], [10]], 1000) == [0, 1]
+    assert html.shared_out([[10]], 0) == [0]
+
+
+def test_a_line_to_paste_is_never_cut():
+    long = "x" * 2000
+    for found in ("html", "markdown"):
+        document = golden.DOCUMENTS["run-differing"]
+        fix = msgspec.structs.replace(document.fix, environment={"A": long, "B": "';rm -r x;'"})
+        text = registry.rendered(msgspec.structs.replace(document, fix=fix), found)
+        assert "# A: too long, see the JSON report" in text and long[:400] not in text
+
+
+def test_without_matplotlib_a_page_has_its_numbers(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.backends.backend_svg", raising=False)
+    text = registry.rendered(golden.DOCUMENTS["run-differing"], "html")
+    assert "<svg" not in text and "needs Matplotlib" in text and "2,118,497,479" in text
+
+
+def test_without_jinja2_nothing_begins(monkeypatch, tmp_path):
+    monkeypatch.setattr(html, "find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs Jinja2: pip install"):
+        report_targets(html=tmp_path / "r.html", json=None)
+    assert report_targets(html=None, json=tmp_path / "r.json") == {"json": tmp_path / "r.json"}
+
+
+def test_a_figure_has_a_title_a_description_and_the_colors_of_the_page():
+    for figure in figures("name"):
+        root = ET.fromstring(drawing.draw(replace(figure, title="T", description="D"), "a"))
+        assert [element.text for element in list(root)[:2]] == ["T", "D"]
+        assert root.get("aria-labelledby") == "a-title a-description"
+        drawn = ET.tostring(root, encoding="unicode")
+        assert "var(--ink)" in drawn and "#0" not in drawn.replace("#0000", "").lower()
 
 
 def test_a_dtype_is_nothing_but_text():

@@ -81,6 +81,7 @@ def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
         ("their.patch", "fix", "--- a/x\n+++ b/x\n"),
         ("tool.py", "reproducer", "print()"),
         ("tests.xml", "junit", '<testsuites name="pytest tests"/>'),
+        ("index.html", "html", "<title>my page</title>"),
         ("train.py", "log", "print()"),
         ("notes.txt", "log", "To do.\n2026-11-29 12:38:26,773 INFO detaudit.x: a quotation"),
     ],
@@ -104,6 +105,7 @@ def test_a_report_of_before_is_replaced_and_a_new_one_is_written(tmp_path):
         {
             "json": tmp_path / "r.json",
             "junit": tmp_path / "r.xml",
+            "html": tmp_path / "r.html",
             "markdown": tmp_path / "empty.md",
             "fix": tmp_path / "new.diff",
             "reproducer": None,

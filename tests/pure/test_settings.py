@@ -16,6 +16,7 @@ from detaudit.commands.run.localise import DEPTHS
 from detaudit.commands.run.session import Options as RunOptions
 from detaudit.commands.run.session import check_stop_after
 from detaudit.commands.scan.session import Options as ScanOptions
+from detaudit.commands.spread.session import Options as SpreadOptions
 from detaudit.core.nearest import nearest
 from detaudit.errors import UsageError
 from detaudit.execution.host import Interpreter
@@ -28,6 +29,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
+OPTIONS = {"scan": ScanOptions, "run": RunOptions, "ops": OpsOptions, "spread": SpreadOptions}
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -178,7 +180,7 @@ def test_a_variable_that_is_no_option_is_reported_with_the_nearest(taken):
         ("DETAUDIT_TRIALS", " Did you mean DETAUDIT_SCAN_TRIALS?"),
         ("DETAUDIT_TOKEN", ""),
         ("DETAUDIT_X", ""),
-        ("DETAUDIT_SCAN_HELP", " Did you mean DETAUDIT_SCAN_SKIP?"),
+        ("DETAUDIT_SCAN_HELP", " Did you mean DETAUDIT_SCAN_HTML?"),
     ):
         options, message = taken("scan", **{name: "1"})
         assert message == f"{name} is set, but no option has this name.{hint}" and options
@@ -253,7 +255,7 @@ def test_sources_operations_and_scripts_are_completed(monkeypatch, tmp_path):
 
 
 def test_no_default_stands_twice():
-    for command, options in (("scan", ScanOptions), ("run", RunOptions), ("ops", OpsOptions)):
+    for command, options in OPTIONS.items():
         given = {one.name: one.default for one in COMMANDS[command].params}
         for name in ("timeout", "budget", "seed", "device", "jobs"):
             assert given[name] == getattr(options("python"), name), (command, name)
@@ -275,7 +277,7 @@ def test_one_idea_has_one_spelling():
 
 def test_the_extras_of_a_hint_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert set(EXTRAS) == project["optional-dependencies"].keys() - {"test"}
+    assert set(EXTRAS) == project["optional-dependencies"].keys() - {"test", "html"}
 
 
 def test_the_log_goes_to_the_screen_and_to_a_file(tmp_path, capsys):

@@ -23,6 +23,7 @@ COMMANDS = (
     "scan",
     "run",
     "ops",
+    "spread",
     "report",
     "sources",
     "explain",

@@ -9,6 +9,7 @@ from detaudit.cli.options import (
     Budget,
     Cost,
     Device,
+    Html,
     Jobs,
     Json,
     Junit,
@@ -76,6 +77,7 @@ def ops_command(
     json: Json = None,
     markdown: Markdown = None,
     junit: Junit = None,
+    html: Html = None,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", "-v", help="Show every operation, and log to standard error."),
@@ -104,7 +106,7 @@ def ops_command(
         budget=limits.check_budget(budget),
         strict=strict,
     )
-    targets = report_targets(json, markdown, junit)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     for path in (*targets.values(), reproducer):
         write.check_target(path)
     write.refuse_equal({**targets, "reproducer": reproducer, "log-file": log_file})

@@ -116,6 +116,12 @@ PrintJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Markdown = Annotated[
     Path | None, typer.Option(metavar="F", help="Write the report as Markdown, for an issue.")
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="F", help="Write the report as one HTML file, with figures; needs detaudit[html]."
+    ),
+]
 Junit = Annotated[Path | None, typer.Option(metavar="F", help="Write the report as JUnit XML.")]
 Reproducer = Annotated[
     Path | None,

@@ -90,10 +90,16 @@ class Screen:
             yield handle
 
 
-def report_targets(json: Path | None, markdown: Path | None, junit: Path | None) -> dict[str, Path]:
-    """Return the requested files of a report by their formats."""
-    options = {"json": json, "markdown": markdown, "junit": junit}
-    return {form: path for form, path in options.items() if path is not None}
+def report_targets(**options: Path | None) -> dict[str, Path]:
+    """Return the requested files of a report, from the options of the same names as the formats.
+    Raises UsageError, before anything is run, if one of them cannot be rendered here.
+    """
+    from detaudit.report.formats import registry
+
+    targets = {form: path for form, path in options.items() if path is not None}
+    for form in targets:
+        registry.check(form)
+    return targets
 
 
 def code_of_lost_output(code: int) -> int:

@@ -15,6 +15,7 @@ from detaudit.cli.options import (
     SCRIPT_BACKENDS,
     Budget,
     Cost,
+    Html,
     Json,
     Junit,
     LogFile,
@@ -213,6 +214,7 @@ def run_command(
     json: Json = None,
     markdown: Markdown = None,
     junit: Junit = None,
+    html: Html = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
     log_file: LogFile = None,
@@ -256,7 +258,7 @@ def run_command(
         raise UsageError("--allow-dirty needs --fix.")
     if reproducer is not None and depth != OPERATION:
         raise UsageError(f"--reproducer needs --depth {OPERATION}.")
-    targets = report_targets(json, markdown, junit)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     results = {**targets, "write-fix": write_fix, "reproducer": reproducer}
     for path in results.values():
         write.check_target(path)

@@ -16,6 +16,7 @@ from detaudit.cli.options import (
     SCRIPT_BACKENDS,
     Budget,
     Device,
+    Html,
     Jobs,
     Json,
     Junit,
@@ -102,6 +103,7 @@ def scan_command(
     json: Json = None,
     markdown: Markdown = None,
     junit: Junit = None,
+    html: Html = None,
     resume: Resume = None,
     verbose: Verbose = False,
     quiet: Quiet = False,
@@ -131,7 +133,7 @@ def scan_command(
         probes=tuple(map(str, probes)),
         resume=str(resume) if resume else None,
     )
-    targets = report_targets(json, markdown, junit)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     write.refuse_equal({**targets, "log-file": log_file})
     screen = Screen.set_up(verbose, quiet, log_file)
     if backend != ALL:

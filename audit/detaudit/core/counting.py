@@ -1,8 +1,19 @@
 """What counts of matching and differing pairs show."""
 
+from collections.abc import Sequence
 from math import comb
+from typing import TypeVar
 
 SIGNIFICANT = 0.05
+Value = TypeVar("Value")
+
+
+def evenly_chosen(values: Sequence[Value], most: int) -> list[Value]:
+    """Return at most so many of the values, evenly chosen, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    places = sorted({round(place * (len(values) - 1) / (most - 1)) for place in range(most)})
+    return [values[place] for place in places]
 
 
 def excluded_rate(matching: int) -> float:

@@ -23,13 +23,14 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 @dataclass(frozen=True)
 class Outcome:
     """``kind`` is one of the constants above; ``reason`` is a sentence for people, empty when
-    completed.
+    completed. The trial took ``seconds``; it ``began`` at this UNIX time, if that is known.
     """
 
     kind: str
     reason: str = ""
     seconds: float = 0.0
     max_rss: int = 0
+    began: float | None = None
 
     @property
     def completed(self) -> bool:

@@ -41,6 +41,7 @@ class _Running:
     host: Host
     folder: Path
     deadline: float
+    began: float
 
 
 @dataclass
@@ -197,7 +198,7 @@ class Runner:
             trace.steps() if trace else 0,
             run.host.said(run.folder),
         )
-        finished = Finished(run.trial, run.number, outcome, trace)
+        finished = Finished(run.trial, run.number, replace(outcome, began=run.began), trace)
         self.finished[run.trial.key()] = finished
         self._learn(finished)
         self.keep(finished)
@@ -318,16 +319,9 @@ class Runner:
             trial.draw,
         )
         grace = 30.0
-        self._running.append(
-            _Running(
-                trial,
-                number,
-                key,
-                nest,
-                nest.run(request),
-                time.monotonic() + self.limits.timeout + grace,
-            )
-        )
+        began, deadline = time.time(), time.monotonic() + self.limits.timeout + grace
+        folder = nest.run(request)
+        self._running.append(_Running(trial, number, key, nest, folder, deadline, began))
 
     def _retire(self) -> None:
         """Close nests that no known trial needs, to free memory for the others: those first that

@@ -8,6 +8,8 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
+#: Characters of a line that sets a variable; no format may cut a shorter one.
+LONGEST_EXPORT = 500
 _SPACES = re.compile(r"\s+")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -77,10 +79,16 @@ def visible_line(line: str) -> str:
 
 
 def exports(variables: Mapping[str, str]) -> list[str]:
-    """Return shell lines that set the variables; values are quoted for a shell."""
-    return [
-        f"export {visible_line(name)}={visible_line(shlex.quote(value))}"
+    """Return shell lines that set the variables; values are quoted for a shell. In place of a line
+    that is too long there is a comment: cut, it would end without its quote.
+    """
+    lines = {
+        visible_line(name): f"export {visible_line(name)}={visible_line(shlex.quote(value))}"
         for name, value in sorted(variables.items())
+    }
+    return [
+        line if len(line) <= LONGEST_EXPORT else f"# {name}: too long, see the JSON report"
+        for name, line in lines.items()
     ]
 
 

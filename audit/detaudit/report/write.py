@@ -130,6 +130,7 @@ FIX_HEADER = "# Written by detaudit run: apply it with patch -p1.\n"
 #: program).
 BEGINS = {"markdown": b"### detaudit ", "fix": FIX_HEADER.encode()}
 CONTAINS = {
+    "html": b"<title>detaudit ",
     "json": b'"format": "detaudit.report"',
     "junit": b'<testsuites name="detaudit"',
     "reproducer": b"Written by detaudit",

@@ -87,3 +87,9 @@ def fit(
     trial.fitted.append(
         Fitted(tiny.model, last - initial_epoch if tiny.shuffle and data is None else 0)
     )
+
+
+def evaluate(tiny: Tiny) -> float:
+    """Return the loss on the arrays that the model was trained on."""
+    found = tiny.model.evaluate(tiny.x, tiny.y, batch_size=tiny.batch_size, verbose=0)
+    return float(found[0] if isinstance(found, (list, tuple)) else found)

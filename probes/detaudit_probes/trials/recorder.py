@@ -75,6 +75,10 @@ class Recorder:
         if final:
             self._digests["final"].append(record)
 
+    def result(self, name: str, value: float) -> None:
+        """Record a number that the trial ends with; it need not be finite."""
+        self.trace.measure(results=(("at the end", name, value),))
+
     def close(self) -> None:
         """Write the digests that are compared across audits, and the measures, to the trace."""
         digests = {

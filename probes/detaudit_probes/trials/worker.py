@@ -156,6 +156,8 @@ def _fit(trial: Trial, recording: recorder.Recorder, declared: Declared) -> None
     if request.feed is not None:
         data = declared[request.feed][1].feed(trial, tiny.x, tiny.y)
     training.fit(trial, recording, tiny, data=data)
+    if trial.orders.evaluate:
+        recording.result("loss", training.evaluate(tiny))
 
 
 def build(trial: Trial, declared: Declared) -> models.Tiny:

@@ -8,6 +8,7 @@ from detaudit.core.conclusion import Failure
 from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import Pinpoint
+from detaudit.core.step_grid import StepGrid
 
 RUNS_DIFFER = "two runs of the same script differ"
 TRAINING, FITS, OUTPUT, END = "training", "fits", "output", "end"  # what the verdict is about
@@ -220,7 +221,8 @@ class RunAudit:
 
     ``steps`` is the number of steps that they cover, if runs were ended early; ``judged_by`` is
     ``FITS`` or ``OUTPUT`` if no training step was observed, ``END`` if steps have no order;
-    ``own_fault`` is true if a fault of detaudit ended the audit.
+    ``own_fault`` is true if a fault of detaudit ended the audit. ``step_grid`` shows the first two
+    runs that differ.
     """
 
     program: str
@@ -257,6 +259,7 @@ class RunAudit:
     trials: tuple[Finished, ...] = ()
     steps: int | None = None
     judged_by: str = TRAINING
+    step_grid: StepGrid | None = None
     strict: bool = False
     over_budget: bool = False
     interrupted: bool = False

@@ -1,15 +1,18 @@
 """How far two runs drift apart, step by step: from a pair whose tensors were kept as bytes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from detaudit.commands.run.findings import Growth, Repeats, RunAudit
-from detaudit.commands.run.repeat import compare_runs
+from detaudit.commands.run.repeat import compare_runs, first_differing_pair
+from detaudit.core.counting import evenly_chosen
 from detaudit.core.divergence import Divergence, aligned
 from detaudit.core.experiment import Finished
+from detaudit.core.step_grid import StepGrid, step_grid
 from detaudit.core.trace import Table, Trace
 from detaudit.core.ulp import distance
 
-POINTS = 12  # points of the curve that are shown
+POINTS = 200  # points of the curve that are kept
 
 
 def described(audit: RunAudit, left: Finished, right: Finished) -> RunAudit:
@@ -38,6 +41,17 @@ def _with_distance(repeats: Repeats, other: object) -> Repeats:
     return replace(repeats, divergence=other)
 
 
+def first_grid(runs: Sequence[Finished]) -> StepGrid | None:
+    """Return in which steps the first two runs that differ do so; None if there is no such pair, or
+    no step.
+    """
+    pair = first_differing_pair(runs)
+    if pair is None:
+        return None
+    left, right = (run.completed_trace for run in pair[1:])
+    return None if left is None or right is None else step_grid(left, right)
+
+
 def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
     """Return the distance of all updated weights after each step that both traces have kept."""
     points = []
@@ -51,10 +65,7 @@ def curve(left: Trace, right: Trace) -> tuple[Growth, ...]:
             if point is not None:
                 points.append(point)
     differing = [point for point in points if point.differing_elements]
-    if len(differing) <= POINTS:
-        return tuple(differing)
-    places = sorted({round(place * (len(differing) - 1) / (POINTS - 1)) for place in range(POINTS)})
-    return tuple(differing[place] for place in places)
+    return tuple(evenly_chosen(differing, POINTS))
 
 
 def _point(table: Table, other: Table, row: int, step: int) -> Growth | None:

@@ -166,6 +166,7 @@ def _described(case: Case, audit: RunAudit, runs: Sequence[Finished]) -> RunAudi
         origin=origin(runs),
         quantity=quantity(runs),
         judged_by=_judged_by(runs),
+        step_grid=growth.first_grid(runs),
     )
 
 

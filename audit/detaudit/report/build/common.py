@@ -91,6 +91,7 @@ def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
             seconds=round(audit.seconds, 3),
             trial_seconds=round(sum((outcome.seconds for outcome in outcomes), 0.0), 3),
             peak_memory=max((outcome.max_rss for outcome in outcomes), default=0),
+            timeline=_timeline(audit.trials),
         ),
         "fingerprint": traces[0].fingerprint if traces else None,
         "outcome": conclusion.outcome,
@@ -98,6 +99,20 @@ def shared_fields(known: Known, conclusion: Conclusion) -> dict[str, Any]:
         "reason": conclusion.reason,
         "conditions": tuple(known.conditions),
     }
+
+
+def _timeline(trials: Sequence[Finished]) -> tuple[v1.TrialTime, ...]:
+    begun = {done.number: done.outcome.began for done in trials if done.outcome.began is not None}
+    first = min(begun.values(), default=0.0)
+    return tuple(
+        v1.TrialTime(
+            trial=done.number,
+            began=round(begun[done.number] - first, 3),
+            seconds=round(done.outcome.seconds, 3),
+        )
+        for done in trials
+        if done.number in begun
+    )
 
 
 def counted(trials: Sequence[int]) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from detaudit.core.sentences import listed
-from detaudit.report.escape import code, exports, fence, html, markdown, visible_line
+from detaudit.report.escape import (
+    LONGEST_EXPORT,
+    code,
+    exports,
+    fence,
+    html,
+    markdown,
+    visible_line,
+)
 from detaudit.report.pages import page as pages
 from detaudit.report.pages import registry
 from detaudit.report.pages.page import Depth
@@ -19,7 +27,7 @@ from detaudit.report.schema import v1
 LIMIT = 60_000  # characters; GitHub refuses an issue of more than 65,536
 _RESERVE = 4_000  # for the end of the page, and for the counts of what was left out
 _SENTENCE, _CELL = 1000, 600  # characters of a sentence, of a cell
-_LONGEST_LINE = 500
+_LONGEST_LINE = LONGEST_EXPORT
 _MOST_LINES, _MOST_VARIABLES = 40, 20  # of a snippet
 _MOST_OF_A_DIFF = 20_000
 _MOST_UNDER = 20
@@ -123,6 +131,8 @@ def _part(block: pages.Block) -> _Part:
             return fenced._replace(before=f"{setting}\n\n{fenced.before}".lstrip("\n"))
         case pages.Code():
             return _fenced(block.lines, "text")
+        case pages.Figure():  # its numbers are in the JSON report
+            return _Part("", [])
     raise TypeError(f"Markdown draws no {type(block).__name__}")
 
 

@@ -14,6 +14,7 @@ FORMATS = (
     "markdown",
     "junit",
     "svg",
+    "html",
 )
 
 
@@ -23,6 +24,13 @@ def on_screen(document: "v1.Document", verbose: bool) -> "RenderableType":
     from detaudit.report.pages.registry import page
 
     return terminal.render(page(document), verbose)
+
+
+def check(name: str) -> None:
+    """Raises UsageError if a format needs a library that is not installed."""
+    needs = getattr(import_module(f"detaudit.report.formats.{name}"), "check", None)
+    if needs is not None:
+        needs()
 
 
 def rendered(document: "v1.Document", name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from detaudit.report.pages import figures
 from detaudit.report.pages.page import (
     Block,
     Closing,
@@ -43,9 +44,10 @@ def page_of(
 
 
 def _records(report: v1.Document) -> Iterator[Block]:
-    """Return the blocks at the end of every page: the facts, and the trials that did not
-    complete.
+    """Return the blocks at the end of every page: when trials ran, the facts, and the trials that
+    did not complete.
     """
+    yield from figures.timeline(report)
     facts = fact_lines(
         {"machine": report.machine, "environment": report.environment, "options": report.options}
     )

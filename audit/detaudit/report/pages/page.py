@@ -14,9 +14,10 @@ class Depth(Enum):
     """Who sees a block or a row: everybody, or a reader who asks for more."""
 
     OPEN = "always there"
-    SECTION = "on a terminal; folded in a file"
+    SECTION = "on a terminal and on an HTML page; folded in Markdown"
     DETAIL = "on a terminal with -v; folded in a file"
     RECORD = "folded in a file alone"
+    FIGURE = "in a format that draws figures"
 
 
 #: The meaning of a string for the reader; a format decides how it looks.
@@ -196,6 +197,77 @@ class Code(Block):
 
     lines: tuple[str, ...]
     last: int = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure(Block):
+    """Numbers that are better seen. ``description`` says in words what there is to see, and
+    ``numbers`` are the same in a table.
+    """
+
+    description: str
+    numbers: Table
+    depth: Depth = Depth.FIGURE
+
+
+@dataclass(frozen=True)
+class Curve(Figure):
+    """Points (x, y) in the order of x, joined by a line. The axis of y is logarithmic."""
+
+    points: tuple[tuple[float, float], ...]
+    x_label: str
+    y_label: str
+
+
+@dataclass(frozen=True)
+class Heatmap(Figure):
+    """A row of cells for each of ``names``: True if something differs, False if all is equal, None
+    if nothing was recorded. The cell ``first`` (row, column) is marked. A column stands for
+    ``per_column`` consecutive values of x.
+    """
+
+    names: tuple[str, ...]
+    cells: tuple[tuple[bool | None, ...], ...]
+    first: tuple[int, int] | None
+    per_column: int
+    x_label: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A named value, between the smallest and the largest that were measured."""
+
+    name: str
+    value: float
+    least: float
+    greatest: float
+
+
+@dataclass(frozen=True)
+class Bars(Figure):
+    """Values to be compared with each other and with ``reference``, from top to bottom."""
+
+    bars: tuple[Bar, ...]
+    reference: float
+    x_label: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """What was done between two times, in seconds, and whether it succeeded."""
+
+    begin: float
+    end: float
+    succeeded: bool
+
+
+@dataclass(frozen=True)
+class Timeline(Figure):
+    """What was done, in the order of its beginnings; several things may have been done at the same
+    time.
+    """
+
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True)

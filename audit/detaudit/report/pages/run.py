@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from detaudit.core.counting import evenly_chosen
 from detaudit.core.sentences import differ, listed, share
 from detaudit.registry import base
-from detaudit.report.pages import frame, wording
+from detaudit.report.pages import figures, frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -36,6 +37,7 @@ from detaudit.report.schema import v1
 #: What decorators call the function that they put around another one.
 _DECORATORS = ("wrapper", "wrapped", "inner", "decorated")
 MOST_TIMES = 3  # that are named
+_MOST_STEPS = 12  # of the growth that are written out
 _AROUND = 30  # layers of a replayed step that are shown, before and after the first that differs
 
 
@@ -119,6 +121,7 @@ def _blocks(report: v1.RunReport) -> Iterator[Block]:
         for pin, one in report.cost.fixes.items():
             snippet = Snippet(one.lines, one.environment)
             yield Paste((snippet,), title="Faster", remark=applied(pin, one))
+    yield from _figures(report)
     if report.traceback:
         depth = Depth.OPEN if report.reproducible is None else Depth.RECORD
         title = "" if depth is Depth.OPEN else "The last lines that the script wrote"
@@ -208,6 +211,24 @@ def _why(cause: v1.Cause) -> Line:
     return Line(
         "Why", (Id(cause.source, "notice"), Text(f": {describe_cause(cause)}")), under=sites
     )
+
+
+def _figures(report: v1.RunReport) -> Iterator[Block]:
+    if report.step_grid is not None:
+        runs = "recorded runs" if report.reproducible else "runs"
+        yield from figures.step_grid(report.step_grid, runs)
+    yield from figures.growth(report.growth)
+    if report.cost is not None:
+        yield from _costs(report.cost)
+
+
+def _costs(costs: v1.Costs) -> Iterator[Block]:
+    timed = [("the unchanged script", costs.noise)]
+    timed += [(_pins_of(row), row) for row in costs.each]
+    if len(costs.combined.pins) > 1:
+        timed.append((f"all {len(costs.combined.pins)} required pins", costs.combined))
+    remark = f"run time divided by that of the unchanged script, in {number(costs.rounds, 'round')}"
+    yield from figures.costs(timed, "Cost of the pins", remark, costs.noise.cost_range)
 
 
 def layers(pinpoint: v1.Pinpoint) -> Table:
@@ -504,6 +525,6 @@ def evidence(report: v1.RunReport) -> Iterator[tuple[str, str]]:
         unused = report.search.unexercised_pins
         pins = "it pins" if len(unused) == 1 else "they pin"
         yield "not tried", f"{listed(unused, 20)}, because no run used what {pins}"
-    for one in report.growth:
+    for one in evenly_chosen(report.growth, _MOST_STEPS):
         far = f", by up to {number(one.ulps_max, 'ULP')}" if one.ulps_max is not None else ""
         yield f"step {one.step}", f"{_weights(one)}{far}"

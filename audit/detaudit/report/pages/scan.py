@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from detaudit.core.conclusion import FAULT
 from detaudit.core.sentences import listed
-from detaudit.report.pages import frame, wording
+from detaudit.report.pages import figures, frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -99,6 +99,10 @@ def _blocks(report: v1.Report) -> Iterator[Block]:
     yield from _pins(report)
     if report.ladder:
         yield _ladder(report)
+        timed = [(rung.title, rung) for rung in report.ladder]
+        yield from figures.costs(
+            timed, "Cost of the recipes", "step time relative to that with nothing pinned"
+        )
     if report.matrix:
         yield _matrix(report)
     if report.reach:

@@ -58,18 +58,30 @@ class Tool(Part):
     version: Name
 
 
+class TrialTime(Part):
+    """When one ``trial`` ran: it ``began`` so many seconds after the first trial of the audit, and
+    took ``seconds``.
+    """
+
+    trial: Natural
+    began: Positive
+    seconds: Positive
+
+
 class Header(Part):
     """The only part with times and loads: two audits with the same findings differ only here and in
     ``cost``.
 
     ``began`` is UTC, ISO 8601. ``seconds`` is wall time, ``trial_seconds`` the sum over all trials,
-    ``peak_memory`` the largest memory of one trial's process, in bytes.
+    ``peak_memory`` the largest memory of one trial's process, in bytes. ``timeline`` has every
+    trial for which a process was started.
     """
 
     began: Name
     seconds: Positive
     trial_seconds: Positive
     peak_memory: Natural
+    timeline: Annotated[tuple[TrialTime, ...], Meta(max_length=100_000)] = ()
 
 
 class Divergence(Part):
@@ -564,6 +576,33 @@ class Growth(Part):
     max_abs: Positive | None
 
 
+class LayerSteps(Part):
+    """One row of a step grid: a layer, whose weights a step updates, or another stage of a step,
+    whose ``name`` is empty. In ``steps`` each character is a cell.
+    """
+
+    stage: Stage
+    name: Name
+    steps: Name
+
+
+class StepGrid(Part):
+    """In which steps two runs differ, layer by layer, in causal order.
+
+    A cell stands for ``steps_per_cell`` consecutive steps: ``1`` if something of its row differs in
+    one of them, ``0`` if all of it is equal, ``-`` if nothing of it was recorded. ``first_step``,
+    counted from 0, is the first that differs, ``first_row`` the first row that differs in it; both
+    are null if none does. ``rows_left_out`` further rows differ no earlier than any of these.
+    """
+
+    rows: Annotated[tuple[LayerSteps, ...], Meta(max_length=1000)]
+    steps: Natural
+    steps_per_cell: Natural
+    first_row: Natural | None
+    first_step: Natural | None
+    rows_left_out: Natural
+
+
 class Observer(Part):
     """Whether recording leaves the bits of a run unchanged; null if this was not determined."""
 
@@ -603,7 +642,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     null: whole runs. ``judged_by``: by its ``training`` and what it saves, or, if no training step
     was observed, by the models that it ``fits`` and its ``output``, or by its ``output`` alone,
     what it prints and saves; or by its ``end``, its weights at exit and its output, if several
-    threads train at the same time.
+    threads train at the same time. ``step_grid`` shows the first two runs that differ.
     """
 
     program: Name
@@ -633,6 +672,7 @@ class RunReport(Document, tag_field="command", tag="run"):
     traceback: Text
     steps: Natural | None = None
     judged_by: Literal["training", "fits", "output", "end"] = "training"
+    step_grid: StepGrid | None = None
 
 
 class Operation(Part):
@@ -692,8 +732,49 @@ class OpsReport(Document, tag_field="command", tag="ops"):
     refusals: Annotated[tuple[Refusal, ...], Meta(max_length=1000)]
 
 
+class Interval(Part):
+    """An interval that contains a value in 95 % of cases."""
+
+    low: Finite
+    high: Finite
+
+
+class Metric(Part):
+    """A number that each run ends with: its ``values`` in the order of the seeds, null where one is
+    missing or not finite.
+
+    The statistics are those of the other values, null if these are too few: the ``mean``, the
+    standard deviation (``spread``), the ``least`` and ``greatest`` value, and intervals of the
+    first two (``no_spread_interval`` is the reason if there is none). ``distinct`` counts different
+    values. ``detectable`` is about the smallest difference of two means, each of so many runs, that
+    a test at 5 % finds in 80 % of cases.
+    """
+
+    name: Name
+    values: Annotated[tuple[Finite | None, ...], Meta(max_length=100_000)]
+    distinct: Natural
+    mean: Finite | None
+    spread: Positive | None
+    least: Finite | None
+    greatest: Finite | None
+    mean_interval: Interval | None
+    spread_interval: Interval | None
+    no_spread_interval: Text
+    detectable: Positive | None
+
+
+class SpreadReport(Document, tag_field="command", tag="spread"):
+    """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds``, at most
+    ``identical`` ended on the same bits.
+    """
+
+    seeds: Numbers
+    identical: Natural
+    metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
+
+
 #: Any report; the field ``command`` says which.
-AnyReport = Report | RunReport | OpsReport
+AnyReport = Report | RunReport | OpsReport | SpreadReport
 
 
 def schema() -> bytes:

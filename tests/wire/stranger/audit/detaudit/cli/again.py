@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from detaudit.cli.options import (
+    Html,
     Json,
     Junit,
     Markdown,
@@ -43,6 +44,7 @@ def again_command(
     json: Json = None,
     markdown: Markdown = None,
     junit: Junit = None,
+    html: Html = None,
     verbose: Verbose = False,
 ) -> None:
     """Train one tiny model twice with everything pinned: do the two trials match?"""
@@ -55,7 +57,7 @@ def again_command(
     folders = tuple(map(str, probes))
     path = interpreter_path(python)
     options = session.Options(path, backend, seed, folders, procedure, tuple(pin))
-    targets = report_targets(json, markdown, junit)
+    targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
     for path in targets.values():
         write.check_target(path)
     screen = Screen.set_up(verbose)

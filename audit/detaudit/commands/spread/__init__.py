@@ -1,0 +1,1 @@
+"""``detaudit spread``: how far results are apart if only the seed differs."""

@@ -1,0 +1,21 @@
+"""Derives the outcome and the exit code of ``detaudit spread`` from its findings
+(docs/reference/exit-codes.md).
+"""
+
+from detaudit.commands.spread.findings import SpreadAudit
+from detaudit.core.conclusion import FAULT, INCONCLUSIVE, OK, Conclusion
+
+
+def conclude(audit: SpreadAudit) -> Conclusion:
+    """Return 0 if every run gave a result, 3 if not, 130 if interrupted."""
+    if audit.interrupted:
+        return Conclusion(INCONCLUSIVE, 130, "interrupted")
+    if audit.failure is not None:
+        return Conclusion(INCONCLUSIVE, FAULT, audit.failure.reason)
+    wanted = audit.options["runs"]
+    if len(audit.seeds) < wanted:
+        early = "the budget ran out" if audit.over_budget else "some runs did not complete"
+        return Conclusion(INCONCLUSIVE, 3, f"{early}: {len(audit.seeds)} of {wanted} completed")
+    if not audit.metrics:
+        return Conclusion(INCONCLUSIVE, 3, "no run ended with a number")
+    return Conclusion(OK, 0, f"all {wanted} runs completed")

@@ -1,0 +1,51 @@
+"""Runs with different seeds made by hand, for the tests of their report."""
+
+from dataclasses import replace
+
+from detaudit.commands.spread.conclusion import conclude
+from detaudit.commands.spread.findings import SpreadAudit
+from detaudit.commands.spread.summary import metric
+from detaudit.core.condition import Condition, Trial
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
+from detaudit.report.build import common
+from detaudit.report.privacy import Private
+from detaudit.report.schema import v1
+
+PRIVATE = Private(home="/home/ada", temporary="/tmp", host="engine")
+LOSSES = (0.0123, 0.0141, 0.0098, 0.0117, 0.0150, 0.0131)
+
+
+def trial(seed: int, outcome: Outcome) -> Finished:
+    condition = Condition("tensorflow", "cpu", "tutorial", seed)
+    return Finished(Trial(condition, 0), seed, outcome, None)
+
+
+VARYING = SpreadAudit(
+    {"runs": 6, "seed": 1},
+    (1, 2, 3, 4, 5, 6),
+    1,
+    (metric("loss", LOSSES, 1),),
+    trials=tuple(
+        trial(seed, Outcome(COMPLETED, "", 2.0, 300_000_000, 1e9 + seed)) for seed in range(1, 7)
+    ),
+    began="2026-01-02T03:04:05+00:00",
+    seconds=9.0,
+)
+IDENTICAL = replace(VARYING, identical=6, metrics=(metric("loss", [0.5] * 6, 1),))
+#: One run crashed, and one ended on no number.
+PARTLY = replace(
+    VARYING,
+    seeds=(1, 3, 4, 5, 6),
+    metrics=(metric("loss", [0.0123, float("nan"), 0.0117, 0.0150, 0.0131], 1),),
+    trials=(
+        *VARYING.trials[:1],
+        trial(2, Outcome(CRASHED, "died from SIGSEGV after 3 steps", 1.0, 1, 1e9 + 2)),
+        *VARYING.trials[2:],
+    ),
+)
+AUDITS = {"varying": VARYING, "identical": IDENTICAL, "partly": PARTLY}
+
+
+def document(audit: SpreadAudit) -> v1.SpreadReport:
+    return common.document(v1.SpreadReport, audit, conclude(audit), private=PRIVATE)

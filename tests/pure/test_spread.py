@@ -1,0 +1,64 @@
+"""From the results of runs with different seeds to their statistics and the answer."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from detaudit.commands.spread.conclusion import conclude
+from detaudit.commands.spread.session import Options, each_seed
+from detaudit.commands.spread.summary import metric
+from detaudit.core.condition import Condition
+from detaudit.report.pages.spread import rounded
+
+from tests.pure import example_spreads as examples
+
+
+def test_a_metric_has_the_statistics_of_its_finite_values():
+    found = metric("loss", [1.0, 2.0, math.nan, 3.0, math.inf, 6.0, 5.0], 1)
+    assert found.values == (1.0, 2.0, None, 3.0, None, 6.0, 5.0)
+    assert (found.mean, found.least, found.greatest) == (3.4, 1.0, 6.0)
+    assert found.spread == pytest.approx(math.sqrt(4.3))
+    assert found.distinct == 6 and found.mean_interval.low < 3.4 < found.mean_interval.high
+    assert found.spread_interval.low < found.spread < found.spread_interval.high
+    assert found == metric("loss", [1.0, 2.0, math.nan, 3.0, math.inf, 6.0, 5.0], 1)
+
+
+def test_what_few_runs_do_not_show_is_not_claimed():
+    alone = metric("loss", [1.0, math.nan], 1)
+    assert alone.mean is None and alone.detectable is None and alone.spread_interval is None
+    few = metric("loss", [1.0, 2.0, 3.0], 1)
+    assert few.spread == 1.0 and few.spread_interval is None
+    assert few.no_spread_interval == "5 values are needed, not 3"
+    ties = metric("loss", [1.0] * 9 + [2.0], 1)
+    assert ties.spread_interval is None and ties.no_spread_interval
+
+
+def test_each_run_has_its_own_seed_and_nothing_else_of_its_own():
+    (wanted,) = list(each_seed(Condition("tensorflow", "cpu", "tutorial", 7, pins=("clock",)), 3))
+    assert [trial.condition.seed for trial in wanted] == [7, 8, 9]
+    assert len({replace(trial.condition, seed=0) for trial in wanted}) == 1
+
+
+def test_runs_that_are_missing_are_not_passed_over():
+    assert conclude(examples.VARYING).exit_code == 0
+    partly = conclude(examples.PARTLY)
+    assert (partly.outcome, partly.exit_code) == ("inconclusive", 3)
+    assert partly.reason == "some runs did not complete: 5 of 6 completed"
+    assert conclude(replace(examples.PARTLY, over_budget=True)).reason.startswith("the budget")
+    assert conclude(replace(examples.VARYING, metrics=())).exit_code == 3
+    assert conclude(replace(examples.VARYING, interrupted=True)).exit_code == 130
+    assert Options("python").runs == 30
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "shown"),
+    [
+        (0.0123456, 0.0021, "0.0123"),
+        (93.21, 1.7, "93.2"),
+        (1234.5, 40.0, "1234"),
+        (0.5, 0.0, "0.5"),
+        (1.5e-7, 3e-20, "1.5e-07"),
+    ],
+)
+def test_a_value_has_the_digits_that_its_spread_leaves(value, spread, shown):
+    assert rounded(value, spread) == shown
