@@ -112,10 +112,10 @@ def _heard(
         for place, folder in REPLACES[event]:
             if not _relative_to(arguments, folder):
                 say(arguments[place], False, True, True, False, True)
+    elif event == "os.mkdir" and _isdir(arguments[0]):
+        pass  # such as a library's cache, which is there already
     elif event in CHANGES and not _relative_to(arguments, CHANGES[event]):
-        # A folder that is there already, such as a library's cache, is not made
-        if event != "os.mkdir" or not _isdir(arguments[0]):
-            say(arguments[0], event == "sqlite3.connect", True)
+        say(arguments[0], event == "sqlite3.connect", True)
 
 
 def _is_far(address: Any) -> bool:
