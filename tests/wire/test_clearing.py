@@ -1,6 +1,7 @@
 """What a killed audit leaves is cleared away by the next start, and nothing else is."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,6 +48,22 @@ def test_the_folder_of_a_dead_audit_goes_and_that_of_a_living_one_stays():
     with workspace(prefix=SHORT) as living:
         assert list(clearing.clear()) == []
         assert not gone.exists() and living.path.exists()
+
+
+def test_an_interruption_while_a_folder_is_removed_leaves_none(places, monkeypatch):
+    """This happened: it fell between the first question to an interpreter and the first run."""
+    given, interrupted = shutil.rmtree, []
+
+    def rmtree(path, **how):
+        if not interrupted:
+            interrupted.append(path)
+            raise KeyboardInterrupt
+        given(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", rmtree)
+    with pytest.raises(KeyboardInterrupt), workspace():
+        pass
+    assert interrupted and list(places[0].iterdir()) == []
 
 
 def test_a_folder_that_is_kept_or_not_ours_stays(places):

@@ -116,6 +116,14 @@ def _taken(saved: Path) -> claims.Claim:
 
 
 def _remove(folder: Path) -> None:
+    try:
+        _remove_contents(folder)
+    except KeyboardInterrupt:  # there is no second one until the report is written
+        _remove_contents(folder)
+        raise
+
+
+def _remove_contents(folder: Path) -> None:
     for pattern in OWN:
         for path in folder.glob(pattern):
             if path.is_dir():
