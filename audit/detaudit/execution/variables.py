@@ -31,8 +31,9 @@ def environment_for_nests(
     """Return the environment of a nest: the user's without the controlled variables, and nothing is
     written.
 
-    Keras' home, Theano's compile folder and temporary files go to ``private``, the same in both
-    nests; Python writes no bytecode into the environment under test.
+    Keras' home, Theano's compile folder, Matplotlib's settings (Keras imports it if it is there)
+    and temporary files go to ``private``, the same in both nests; Python writes no bytecode into
+    the environment under test.
     """
     removed = set(controlled)
     kept = {name: value for name, value in inherited.items() if name not in removed}
@@ -43,6 +44,7 @@ def environment_for_nests(
         **kept,
         "PYTHONDONTWRITEBYTECODE": "1",
         "KERAS_HOME": f"{private}/keras",
+        "MPLCONFIGDIR": f"{private}/matplotlib",
         "TMPDIR": f"{private}/tmp",
         "THEANO_FLAGS": flags,
     }
