@@ -9,6 +9,7 @@ numbers.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
@@ -129,6 +130,7 @@ def _cut(section: Section, rows: int) -> Section:
     )
 
 
+@cache  # it is compiled once
 def _template() -> "Template":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
