@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
+import pypdf
 import pytest
 from detaudit.report.formats import html, registry
 from detaudit.report.pages import registry as registered
@@ -161,7 +162,6 @@ def test_nothing_serious_stands_in_the_way_of_a_screen_reader(name, page, browse
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_printed_page_is_whole(name, page, browse, tmp_path):
-    pypdf = pytest.importorskip("pypdf")
     printed = tmp_path / "page.pdf"
     browse(page(name), f"--print-to-pdf={printed}", "--no-pdf-header-footer")
     text = "\n".join(one.extract_text() for one in pypdf.PdfReader(printed).pages)
