@@ -8,7 +8,7 @@ from detaudit.commands.spread.conclusion import conclude
 from detaudit.commands.spread.session import Options, each_seed
 from detaudit.commands.spread.summary import metric
 from detaudit.core.condition import Condition
-from detaudit.report.pages.spread import rounded
+from detaudit.report.pages.spread import answer, rounded
 
 from tests.pure import example_spreads as examples
 
@@ -48,6 +48,23 @@ def test_runs_that_are_missing_are_not_passed_over():
     assert conclude(replace(examples.VARYING, metrics=())).exit_code == 3
     assert conclude(replace(examples.VARYING, interrupted=True)).exit_code == 130
     assert Options("python").runs == 30
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict", "said"),
+    [
+        ([math.nan] * 6, "NO RESULTS", "Of 6 runs with different seeds, 6 ended without"),
+        ([0.5] + [math.nan] * 5, "NO RESULTS", "5 ended without a finite loss"),
+        ([0.5] * 5 + [math.inf], "EQUAL RESULTS", "1 of them ended without a finite loss"),
+        ([0.5] * 6, "EQUAL RESULTS", "is the same, but not their weights."),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, math.nan], "RESULTS VARY", "1 of them ended without"),
+    ],
+)
+def test_results_that_are_no_numbers_are_not_called_equal(values, verdict, said):
+    """Six runs that ended on NaN were."""
+    audit = replace(examples.VARYING, metrics=(metric("loss", values, 1),))
+    found = answer(examples.document(audit))
+    assert found.verdict == verdict and said in found.sentence
 
 
 @pytest.mark.parametrize(

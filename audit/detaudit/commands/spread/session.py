@@ -36,7 +36,6 @@ class Options:
     jobs: int | None = None
     timeout: float = TRIAL_SECONDS
     budget: str | None = None
-    strict: bool = False
 
 
 def run(options: Options, emit: Emit, resume: str | Path | None = None) -> SpreadAudit:

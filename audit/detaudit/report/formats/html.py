@@ -8,7 +8,7 @@ numbers.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,15 +119,7 @@ def _cut(section: Section, rows: int) -> Section:
     missing = len(section.rows) - rows
     word = "line" if section.kind in ("diff", "code") else "row"
     left_out = f"{number(missing, word)} left out: see the JSON report." if missing else ""
-    return Section(
-        section.block,
-        section.kind,
-        section.name,
-        section.rows[:rows],
-        section.setting,
-        section.picture,
-        left_out,
-    )
+    return replace(section, rows=section.rows[:rows], left_out=left_out)
 
 
 @cache  # it is compiled once

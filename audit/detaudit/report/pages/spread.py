@@ -46,12 +46,17 @@ def answer(report: v1.SpreadReport) -> Answer:
         sentence = f"All {runs} are bitwise identical: the seed has no effect."
         return Answer("good", "IDENTICAL", sentence)
     metric = report.metrics[0]
-    if not metric.spread or metric.mean is None:
-        sentence = f"The {metric.name} of {runs} is the same, but not their weights."
+    without = sum(value is None for value in metric.values)
+    of_those = f" {without} of them ended without a finite {metric.name}." if without else ""
+    if metric.mean is None or metric.spread is None:
+        sentence = f"Of {runs}, {without} ended without a finite {metric.name}."
+        return Answer("unsure", "NO RESULTS", sentence)
+    if not metric.spread:
+        sentence = f"The {metric.name} of {runs} is the same, but not their weights.{of_those}"
         return Answer("good", "EQUAL RESULTS", sentence)
     sentence = (
         f"The {metric.name} of {runs} is {rounded(metric.mean, metric.spread)} on average, with a "
-        f"standard deviation of {metric.spread:.2g}."
+        f"standard deviation of {metric.spread:.2g}.{of_those}"
     )
     return Answer("good", "RESULTS VARY", sentence)
 
