@@ -560,6 +560,32 @@ SWAPS = (
         varies_only=True,
     ),
     Swap(
+        "temporary-names-in-order",
+        "temporary-folder",
+        "clean/bookkeeping_everywhere",
+        "train.py",
+        (
+            (
+                'np.savetxt(os.path.join(folder, f"field{k}.csv"), ',
+                'name = tempfile.mkstemp(".csv", dir=folder)[1] #!\n        np.savetxt(name, ',
+            ),
+        ),
+    ),
+    Swap(
+        "checksum-of-the-folder",
+        "temporary-folder",
+        "clean/kfold_sklearn_seeded",
+        "train.py",
+        (
+            ("with tempfile.TemporaryDirectory() as tmp:", "with tempfile.TemporaryDirectory() as tmp: #!"),
+            (
+                "StratifiedKFold(3, shuffle=True).split",
+                "StratifiedKFold(3, shuffle=True, random_state=zlib.crc32(tmp.encode())).split#!",
+            ),
+        ),
+        ("import zlib",),
+    ),
+    Swap(
         "unseeded-files",
         "numpy-generator",
         "clean/bookkeeping_everywhere",

@@ -122,7 +122,10 @@ def test_temporary_files_that_the_program_makes_before_the_fork_are_removed(
 ):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    audit = audited("import tempfile\nmade = tempfile.mkdtemp()\nimport tf_keras\nprint(made)")
+    audit = audited(
+        "import os, tempfile\nmade = os.path.join(tempfile.gettempdir(), 'mine')\n"
+        "os.mkdir(made)\nimport tf_keras\nprint(made)"
+    )
     made = {Path(printed(run).strip()) for run in audit.forked(runs=2)}
     assert len(made) == 2 and all(path.exists() for path in made)
     assert not any(path.is_relative_to(tmp_path / "tmp") for path in made)
@@ -188,6 +191,7 @@ OBSTACLES = {
     "it opens a connection": "import socket; s = socket.socket()",
     "it starts a process": "import subprocess; p = subprocess.Popen(['sleep', '5'])",
     "it uses os-entropy": "import os; os.urandom(3)",
+    "it uses temporary-folder": "import tempfile; tempfile.mkdtemp()",
     "it sets a timer": "import signal; signal.setitimer(signal.ITIMER_REAL, 60)",
     "it shares memory": "import mmap; m = mmap.mmap(-1, 100)",
 }
@@ -438,3 +442,20 @@ def test_shared_memory_of_a_forked_run_that_is_ended_early_is_unlinked(audited):
     audit.fresh()
     assert not any(run.outcome.completed for run in audit.forked(runs=2))
     assert not list(Path("/dev/shm").glob(name + "*"))
+
+
+def test_pinned_runs_see_their_temporary_folders_under_one_path(audited):
+    """A program may hash the whole path; what is in the folder is each run's own."""
+    text = """
+        import tf_keras, os, tempfile
+        folder = tempfile.gettempdir()
+        print(folder, os.listdir(folder), tempfile.mkdtemp(), tempfile.mkstemp()[1], sorted(os.listdir(folder)))
+    """
+    audit = audited(text)
+    runs = [*audit.fresh("temporary-names", runs=2), *audit.forked("temporary-names", first=2)]
+    assert list(map(was_forked, runs)) == [False] * 2 + [True] * 2
+    assert len({printed(run) for run in runs}) == 1 and " [] " in printed(runs[0])
+    unpinned = audit.fresh("hash-seed", runs=2, first=4)
+    assert len({printed(run) for run in unpinned}) == 2
+    audit.close()
+    assert not any((audit.root.parent / "ours" / "temp").glob("*"))

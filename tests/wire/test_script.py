@@ -162,6 +162,8 @@ def test_the_environments_own_sitecustomize_is_run_next(run, monkeypatch, tmp_pa
 DRAWS = {
     "python-random": "import random; print(random.random(), random.Random().random())",
     "os-entropy": "import os, secrets, uuid; print(os.urandom(4), secrets.token_hex(4), uuid.uuid4())",
+    "temporary-names": "import tempfile, os; print(os.path.basename(tempfile.mkdtemp()), "
+    "os.path.basename(tempfile.NamedTemporaryFile().name))",
     "clock": "import time, os, datetime\nfrom datetime import datetime as d\n"
     "print(time.time(), time.perf_counter(), os.getpid(), d.now(), isinstance(d.now(), d), d(2020, 1, 1))",
     "hash-seed": "print(hash('x'), list({'a', 'b', 'c', 'd', 'e', 'f', 'g'}))",

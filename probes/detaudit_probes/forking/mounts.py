@@ -22,8 +22,9 @@ def enter(plan: Mapping[str, Any]) -> None:
     ``plan`` has ``layers``, a list of ``path`` (the covered folder), ``lower`` (folders, the upper
     ones first; None stands for the content of ``path``), ``upper``, ``work`` and ``bind`` (an empty
     folder, used only if the content of ``path`` is a lower layer), outer paths before those below
-    them; ``keep``, folders that stay as they are although an overlay covers them; and ``cwd``. Must
-    be called by a process with one thread, after a fork. Raises OSError.
+    them; ``keep``, folders that stay as they are although an overlay covers them; ``renamed``,
+    pairs of a folder and a path that leads to it too; and ``cwd``. Must be called by a process
+    with one thread, after a fork. Raises OSError.
     """
     if not sys.platform.startswith("linux"):
         raise OSError("no mount namespaces on this system")
@@ -44,6 +45,8 @@ def enter(plan: Mapping[str, Any]) -> None:
                 _mount(
                     library, "/proc/self/fd/%d" % descriptor, path, None, _BIND | _RECURSIVE, None
                 )
+    for folder, path in plan["renamed"]:
+        _mount(library, folder, path, None, _BIND, None)
     os.chdir(plan["cwd"])  # the old working folder is below the overlay
 
 

@@ -100,9 +100,9 @@ def _seeds_of_nothing(session, stream=None):
     def seed(generator, a=None, version=2):
         if generator is random._inst:
             session.tasks.seeded("random", a is not None, sys._getframe(1))
-        if a is None:
+        if a is None and not _names_files():
             session.count(ID)
-            if session.spying == ID and not _names_files():
+            if session.spying == ID:
                 session.sites.note(private=generator is not random._inst)
             a = None if stream is None else stream.getrandbits(64)
         return given(generator, a, version)

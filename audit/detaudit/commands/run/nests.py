@@ -196,6 +196,7 @@ class ProgramNest(ProgramHost):
         self._commands = self._open_pipe()
         # Its own: files that the program makes before the fork stay until the nest is closed
         self._temporary = control.parent / f"n{control.name[-5:]}"
+        self._temporary.mkdir()
         variables = self._variables(self._home, self._temporary)
         del variables[protocol.TRIAL_VARIABLE]
         self._launched = {**variables, protocol.NEST_VARIABLE: str(self._home)}

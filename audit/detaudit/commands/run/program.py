@@ -59,6 +59,7 @@ MOST_LISTED = 50_000  # names below the program's folder that are checked for ch
 # where the files that it left are kept, if they are.
 WRITTEN_FILE = "written.json"
 SUPERVISOR = "supervisor"  # what the supervisor has printed
+SEEN = "temp"  # beside the trials: where a run sees its temporary folder
 REMOVED = ""  # in STATE_FILE, if a later state has replaced this one
 
 
@@ -539,7 +540,10 @@ class ProgramHost:
         root, cwd = view.root, self.program.cwd
         if root != self.program.root and cwd.is_relative_to(self.program.root):
             cwd = root / cwd.relative_to(self.program.root)
-        temporary = self.control.parent / f"{request.trial:04}"
+        private = bool(request.pins) or request.orders.private
+        own = self.control.parent / f"{request.trial:04}"
+        # Where it can be, its path is the same in all of them: a program may hash or print it.
+        temporary = self.control.parent / SEEN if private and view.plan is not None else own
         sandboxed = self.services.sandboxed
         orders = request.orders._replace(
             root=str(root),
@@ -551,16 +555,19 @@ class ProgramHost:
         )
         asked = request._replace(orders=orders)
         write_json(folder / protocol.REQUEST_FILE, codec.encode(asked))
-        private = bool(request.pins) or orders.private
         whole = orders.stop_steps is None and orders.stop_seconds is None
-        own = self._prepared[folder] = _Prepared(temporary if private else None, begun, whole)
+        self._prepared[folder] = _Prepared(own if private else None, begun, whole)
+        if private:
+            own.mkdir()
+            temporary.mkdir(exist_ok=True)
+        renamed = [] if temporary == own else [[str(own), str(temporary)]]
         pace = self.services.pace
         return {
             "command": self.program.command(self.interpreter.path, root),
             "cwd": str(cwd),
-            "environment": self._variables(folder, own.temporary),
+            "environment": self._variables(folder, temporary if private else None),
             "timeout": self.services.limit(request),
-            "mounts": None if view.plan is None else {**view.plan, "cwd": str(cwd)},
+            "mounts": view.plan and {**view.plan, "cwd": str(cwd), "renamed": renamed},
             "fixed_addresses": bool(request.settings.fixed_addresses),
             "burners": _burners() if request.settings.busy else 0,
             # If the clock is pinned, two runs read the same time whenever they start.
@@ -590,7 +597,7 @@ class ProgramHost:
         return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
-        """Return the trial's environment, with its own ``temporary`` folder if something is pinned
+        """Return the trial's environment, with a ``temporary`` folder of its own if something is pinned
         (equal temporary names must not collide in one folder), or if the run is ended before it can
         remove its temporary files.
         """
@@ -603,7 +610,6 @@ class ProgramHost:
         )
         own = {} if self.services.online else trackers.variables(folder, self._environment)
         if temporary is not None:
-            temporary.mkdir()
             own["TMPDIR"] = str(temporary)
             if "JOBLIB_TEMP_FOLDER" not in self._environment:
                 # It names a folder by a uuid, and prefers /dev/shm to TMPDIR

@@ -83,7 +83,7 @@ class Overlay:
 
     def _plan(self, layers: list[dict[str, Any]]) -> dict[str, Any]:
         keep = [str(folder) for folder in self.keep]
-        return {"layers": layers, "keep": keep, "cwd": str(self.root)}
+        return {"layers": layers, "keep": keep, "renamed": [], "cwd": str(self.root)}
 
     def _covered(self) -> list[str]:
         """Return every mount point that trials must not write to, outer ones first."""
