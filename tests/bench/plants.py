@@ -577,7 +577,10 @@ SWAPS = (
         "clean/kfold_sklearn_seeded",
         "train.py",
         (
-            ("with tempfile.TemporaryDirectory() as tmp:", "with tempfile.TemporaryDirectory() as tmp: #!"),
+            (
+                "with tempfile.TemporaryDirectory() as tmp:",
+                "with tempfile.TemporaryDirectory() as tmp: #!",
+            ),
             (
                 "StratifiedKFold(3, shuffle=True).split",
                 "StratifiedKFold(3, shuffle=True, random_state=zlib.crc32(tmp.encode())).split#!",

@@ -31,7 +31,7 @@ SOURCE = Source(
             sources=(ID,),
             lines={
                 "*": (
-                    'name = os.path.relpath(path, folder)  # hash and sort this, not the whole path',
+                    "name = os.path.relpath(path, folder)  # hash and sort this, not the whole path",
                 )
             },
         ),

@@ -4,10 +4,12 @@ a shared generator.
 ``concurrent.futures.as_completed``, ``ThreadPool.imap_unordered`` and a list that several threads
 append to return results in the order in which they are finished. No seed affects this. detaudit
 pins this source from outside with pools of one thread, with results in the order in which they were
-requested, and by waiting for each thread, for one second at most, as soon as it is started.
+requested, and by waiting for each thread as soon as it is started, as long as it computes.
 """
 
+import os
 import threading
+import time
 
 from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 
@@ -18,8 +20,10 @@ _POOLS = (
     "multiprocessing.",
     "concurrent.futures.",
 )
-# Seconds: a thread that runs for longer serves the whole script and is not waited for
+# Seconds. A thread that has not computed for so long waits for others, so nobody waits for it.
 _PATIENCE = 1.0
+# The same, if other threads compute, perhaps in its place
+_LONG_PATIENCE = 5.0
 
 SOURCE = Source(
     id=ID,
@@ -86,7 +90,7 @@ def pin_script(session, name):
     _threads(
         session,
         lambda thread: None,
-        lambda thread: None if thread.daemon else thread.join(_PATIENCE),
+        lambda thread: None if thread.daemon else _wait(thread),
     )
 
 
@@ -135,6 +139,38 @@ def _threads(session, before, after=lambda thread: None):
             after(thread)
 
     threading.Thread.start = started
+
+
+_process_seconds = time.process_time  # the pin of the clock replaces it
+
+
+def _wait(thread):
+    """Wait until a thread has ended, or waits itself."""
+    silent = 0.0
+    while silent < _LONG_PATIENCE:
+        own, everybody = _own_seconds(thread), _process_seconds()
+        thread.join(_PATIENCE)
+        if not thread.is_alive():
+            return
+        if _own_seconds(thread) > own:
+            silent = 0.0
+        elif _process_seconds() - everybody < _PATIENCE / 10:
+            return
+        else:
+            silent += _PATIENCE
+
+
+def _own_seconds(thread):
+    """Return the processor's time that a thread has used (proc(5)), in hundredths of a second on
+    most systems; that of the process where the thread's is not known: before Python 3.8, and not on
+    Linux.
+    """
+    try:
+        with open("/proc/self/task/%d/stat" % thread.native_id) as file:
+            words = file.read().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    except (AttributeError, OSError, TypeError):
+        return _process_seconds()
 
 
 def ordered(session, pool, of_processes):

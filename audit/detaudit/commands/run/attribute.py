@@ -253,6 +253,8 @@ def _with_fix(case: Case, audit: RunAudit, whole: "_WholeRuns", pairs: int) -> E
         if causes != audit.causes:
             audit = replace(audit, causes=causes)
             change, why = yield from fix.fix(case, causes, pairs, whole.match)
+    if change is not None:
+        audit = replace(audit, causes=fix.with_calls(audit.causes, change))
     return replace(audit, fix=change, no_fix_reason=why)
 
 

@@ -2,11 +2,13 @@
 these trials.
 """
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from detaudit_probes import protocol
 from detaudit_probes.declare import Source
 from detaudit_probes.protocol import Draw, Seeding
 
@@ -179,7 +181,8 @@ def _of_hash_seed(
     """Find the lines through which the hash seed affects a result: a smallest set whose change, in
     a copy, makes runs match.
 
-    Expressions that are visibly sets are tried first, then those that may be sets too.
+    Expressions that are visibly sets are tried first, then those that may be sets too, then calls
+    of libraries that ask ``hash()``.
     """
     others = [one.pin for one in causes if one is not cause]
     pinned = case.compared(case.short(case.pinned(others)))
@@ -201,7 +204,40 @@ def _of_hash_seed(
             return tuple(
                 Site(one.file, one.line, "", 1, True) for one in tried if _name(one) in needed
             )
-    return ()
+    return (yield from _of_hashing_libraries(case, cause, others, pairs))
+
+
+def _of_hashing_libraries(
+    case: Case, cause: Cause, others: Sequence[str], pairs: int
+) -> Generator[Sequence[Trial], dict[Trial, Finished], tuple[Site, ...]]:
+    """Find the lines that call a library which asks ``hash()``: a smallest set of those for which
+    stable answers make runs match.
+    """
+    script = case.of_pin(cause.pin).script
+    if script is None or not script.answers:
+        return ()
+    spying = _spying(case.asked(others, free=(cause.pin,)), cause.source)
+    found = yield [spying]
+    lines = {
+        f"{one.file}:{one.line}": one
+        for one in _draws(case, found[spying]).lines
+        if not one.in_user_code
+    }
+    pinned = case.pinned(others).with_pin(case.known[script.answers])
+    short = case.compared(case.short(pinned))
+
+    def matches(names: Pins) -> Generator:
+        stable = json.dumps([[lines[name].file, lines[name].line] for name in names])
+        answer = yield from ask(
+            short.with_settings(protocol.own_setting(cause.source, stable)), pairs
+        )
+        return answer.matches is True
+
+    names = tuple(lines)[:MOST_CANDIDATES]
+    if not names or not (yield from matches(names)):
+        return ()
+    needed = yield from smallest(matches, names)
+    return tuple(lines[name] for name in needed)
 
 
 def _name(one: _Candidate) -> str:

@@ -43,9 +43,10 @@ class Repeats:
 @dataclass(frozen=True)
 class Site:
     """A line that drew from a source, in so many ``processes``. If ``in_user_code`` is true, the
-    line itself drew, not a library that it called. ``in_worker``: also in a process that runs tasks
-    for the script's, and does not inherit the state that it seeds. ``traced``: while a framework
-    traced the function.
+    line itself drew, not a library that it called; with no ``draws``, the line is the call of a
+    library's that a fix changes, and ``stack`` the function's name. ``in_worker``: also in a
+    process that runs tasks for the script's, and does not inherit the state that it seeds.
+    ``traced``: while a framework traced the function.
     """
 
     file: str
@@ -77,7 +78,8 @@ class Fix:
 
     They exclude at 95 % that more than ``excluded_rate`` of its pairs differ. ``diff`` is a unified
     diff, ``environment`` are variables that must also be set; ``cost`` and ``cost_range`` as for a
-    pin. ``texts`` are the changed files, before and after, by their names.
+    pin. ``texts`` are the changed files, before and after, by their names. ``calls`` are those of
+    libraries that it gives an argument, each with the source that it pins.
     """
 
     diff: str
@@ -89,6 +91,7 @@ class Fix:
     cost_range: tuple[float, float] | None = None
     excluded_rate: float | None = None
     texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    calls: tuple[tuple[str, Site], ...] = ()
 
 
 @dataclass(frozen=True)

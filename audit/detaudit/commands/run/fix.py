@@ -5,7 +5,7 @@ only then.
 import difflib
 import itertools
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detaudit_probes import notebooks
@@ -44,11 +44,13 @@ Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str
 @dataclass(frozen=True)
 class Way:
     """One way to pin one cause or several: an edit at some lines of a file, an argument of a
-    library's, or variables. ``seeds_workers``: its seed also gives each worker a seed of its own.
+    library's that draws from ``source``, or variables. ``seeds_workers``: its seed also gives each
+    worker a seed of its own.
     """
 
     edit: Edit | None = None
     library: Library | None = None
+    source: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     sites: tuple[Site, ...] = ()
     seeds_workers: bool = False
@@ -107,6 +109,7 @@ def fix(
                 *cost.ratios(as_it_is, fixed),
                 excluded,
                 changed_texts(case, before, files),
+                tuple(_calls_of_libraries(case, ways, before, files)),
             ), ""
     if number < 0:
         again = [
@@ -163,7 +166,7 @@ def library_ways(cause: Cause) -> Iterator[Way]:
     if not any(site.in_user_code for site in cause.sites):
         for library in LIBRARIES:
             if cause.source in library.sources:
-                yield Way(library=library, sites=cause.sites)
+                yield Way(library=library, source=cause.source, sites=cause.sites)
 
 
 def _combinations(case: Case, causes: tuple[Cause, ...]) -> Iterator[tuple[Way, ...]]:
@@ -216,19 +219,15 @@ def applied(
     first, because insertions would move the lines.
     """
     files: dict[str, str] = {}
-    main, seed = main_file(case), case.unpinned.seed
+    seed = case.unpinned.seed
     for way in sorted(ways, key=_adds_lines):
         if way.edit is None and way.library is None:
             continue
         if _would_repeat(case, way):
             return None
         first = way.edit is not None and way.edit.kind == "insert"
-        if first or not way.sites:
-            names = names_of(main, case.program.root) if main else []
-        else:
-            names = list(dict.fromkeys(site.file for site in way.sites))
         changed = False
-        for name in filter(case.program.contains, names):
+        for name in filter(case.program.contains, _names(case, way)):
             for one in {name, notebooks.parts(name)[0]} - before.keys():
                 before[one] = text_of(case.program.root / one)
             text = files.get(name) or before[name]
@@ -249,6 +248,47 @@ def applied(
         if not changed:
             return None
     return files
+
+
+def with_calls(causes: Sequence[Cause], change: Fix) -> tuple[Cause, ...]:
+    """Return the causes with the calls of libraries that a verified fix changes among their lines:
+    what draws later was made there.
+    """
+    found = []
+    for cause in causes:
+        known = {(site.file, site.line) for site in cause.sites}
+        calls = [
+            site
+            for source, site in change.calls
+            if source == cause.source and (site.file, site.line) not in known
+        ]
+        found.append(replace(cause, sites=(*calls, *cause.sites)))
+    return tuple(found)
+
+
+def _calls_of_libraries(
+    case: Case, ways: Sequence[Way], before: Mapping[str, str | None], files: Files
+) -> Iterator[tuple[str, Site]]:
+    """Yield the calls that the arguments of libraries change, each with its source."""
+    for way in ways:
+        if way.library is None:
+            continue
+        for name in filter(files.__contains__, _names(case, way)):
+            text = (before[name] or "").removeprefix(BOM)
+            around = "".join(
+                before.get(one) or "" for one in _cells_beside(name, case.program.root)
+            )
+            lines = way.draws(name).keys()
+            for line, called in libraries.changed_calls(text, way.library, lines, around):
+                yield way.source, Site(name, line, "", 0, False, (called,))
+
+
+def _names(case: Case, way: Way) -> list[str]:
+    """Return the files, or the cells, that a way may change."""
+    if way.sites and (way.edit is None or way.edit.kind != "insert"):
+        return list(dict.fromkeys(site.file for site in way.sites))
+    main = main_file(case)
+    return names_of(main, case.program.root) if main else []
 
 
 def _would_repeat(case: Case, way: Way) -> bool:

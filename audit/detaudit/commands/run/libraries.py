@@ -38,11 +38,7 @@ def edited(
         tree, others = ast.parse(text), ast.parse(around)
     except SyntaxError:
         return None
-    names = _names(tree, library.package) | _names(others, library.package)
-    calls = [call for call in _calls(tree) if _is_of(call, library, names)]
-    lacking = [call for call in calls if _lacks(call, library)]
-    here = [call for call in lacking if any(call.lineno <= line <= _end(call) for line in lines)]
-    lacking = here or lacking
+    lacking = _lacking(tree, others, library, lines)
     if not lacking or len(lacking) > MOST_CALLS:
         return None
     again = _made_again(tree) if library.is_seed else set()
@@ -58,6 +54,25 @@ def edited(
     if new is None or package is not None or "{package}" not in library.value:
         return new
     return edits.insert(new, [f"import {library.package}"], (library.package,))
+
+
+def changed_calls(
+    text: str, library: Library, lines: Collection[int], around: str = ""
+) -> list[tuple[int, str]]:
+    """Return the line and the name of each call that :func:`edited` changes in the same text."""
+    calls = _lacking(ast.parse(text), ast.parse(around), library, lines)
+    return [(call.lineno, last_name(call.func)) for call in calls]
+
+
+def _lacking(
+    tree: ast.AST, others: ast.AST, library: Library, lines: Collection[int]
+) -> list[ast.Call]:
+    """Return the library's calls that lack the argument: those on these lines, or else all."""
+    names = _names(tree, library.package) | _names(others, library.package)
+    calls = [call for call in _calls(tree) if _is_of(call, library, names)]
+    lacking = [call for call in calls if _lacks(call, library)]
+    here = [call for call in lacking if any(call.lineno <= line <= _end(call) for line in lines)]
+    return here or lacking
 
 
 def _package(tree: ast.AST, package: str) -> str | None:

@@ -597,9 +597,9 @@ class ProgramHost:
         return () if view.plan is None else tuple(map(str, self.program.beside))
 
     def _variables(self, folder: Path, temporary: Path | None) -> dict[str, str]:
-        """Return the trial's environment, with a ``temporary`` folder of its own if something is pinned
-        (equal temporary names must not collide in one folder), or if the run is ended before it can
-        remove its temporary files.
+        """Return the trial's environment, with a ``temporary`` folder of its own if something is
+        pinned (equal temporary names must not collide in one folder), or if the run is ended before
+        it can remove its temporary files.
         """
         site = folder / "site"
         site.mkdir()

@@ -428,6 +428,8 @@ def _called(stack: Sequence[str]) -> str:
 def describe_site(site: v1.Site, source: str) -> str:
     through = "" if site.in_user_code or not site.stack else f", through {_called(site.stack)}"
     function = f" in {site.function}" if site.function and site.function != "<module>" else ""
+    if not site.draws:
+        return f"{site.file}:{site.line}, the call of {_called(site.stack)} that the fix changes"
     known = base.script_sources().get(source)
     what = known.use if known is not None else "draw"
     return f"{site.file}:{site.line}{function}, {number(site.draws, what)}{through}"

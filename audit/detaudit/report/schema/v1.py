@@ -436,7 +436,8 @@ class Repeats(Part):
 class Site(Part):
     """A line of the user's code that drew from a source, ``draws`` times. If ``in_user_code`` is
     true, the line itself drew, not a library that it called. ``stack`` leads from the draw to the
-    line.
+    line. If ``draws`` is 0, the line is the call of a library's that the fix changes, and ``stack``
+    is the name of the called function.
     """
 
     file: Name
