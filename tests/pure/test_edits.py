@@ -97,11 +97,11 @@ def test_a_call_is_wrapped_at_its_line_and_nowhere_else():
         'for name in sorted(os.listdir("/data")):  # größe'
     ]
     assert changed(edit, line("default_rng")) is None
-    edit = Edit("wrap", calls=("start",), form="{call}, {owner}.join()")
+    edit = Edit("wrap", calls=("start",), form="{call}\n{owner}.join()")
     text = "for t in some:\n    t.start()\n    start()\n"
     assert (
         edits.apply(text, edit, (2, 3), 1)
-        == "for t in some:\n    t.start(), t.join()\n    start()\n"
+        == "for t in some:\n    t.start()\n    t.join()\n    start()\n"
     )
 
 
@@ -419,16 +419,21 @@ def test_a_keyword_is_taken_away_with_its_comma_and_no_comment_is_cut():
     assert applied("f(n=8)\n", away) == "f()\n"
 
 
-JOIN = Edit("wrap", calls=("start",), form="{call}, {owner}.join()")
+JOIN = Edit("wrap", calls=("start",), form="{call}\n{owner}.join()")
 
 
 def test_what_is_started_is_what_is_joined():
-    assert applied("t.start()\n", JOIN) == "t.start(), t.join()\n"
-    assert applied("self.t[0].start()\n", JOIN) == "self.t[0].start(), self.t[0].join()\n"
+    assert applied("t.start()\n", JOIN) == "t.start()\nt.join()\n"
+    assert applied("self.t[0].start()\n", JOIN) == "self.t[0].start()\nself.t[0].join()\n"
+    assert edits.apply("if é:\r\n\tt.start()  # é\r\n", JOIN, (2,), 1) == (
+        "if é:\r\n\tt.start()\r\n\tt.join()  # é\r\n"
+    )
+    assert applied("if a: t.start()\n", JOIN) == "if a: (t.start(), t.join())\n"
+    assert applied("[t.start() for t in a]\n", JOIN) == "[(t.start(), t.join()) for t in a]\n"
     new = applied("Thread(target=f, args=(1,)).start()\n", JOIN)
-    assert new == "(thread := Thread(target=f, args=(1,))).start(), thread.join()\n"
+    assert new == "(thread := Thread(target=f, args=(1,))).start()\nthread.join()\n"
     assert applied("thread = 1; Thread(g).start()\n", JOIN).endswith(
-        "(thread_2 := Thread(g)).start(), thread_2.join()\n"
+        "((thread_2 := Thread(g)).start(), thread_2.join())\n"
     )
     assert applied("start()\n", JOIN) is None
 

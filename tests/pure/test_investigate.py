@@ -3,6 +3,7 @@ never say.
 """
 
 import itertools
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -740,6 +741,35 @@ def test_the_line_that_lets_the_hash_seed_in_is_found_by_changing_it(world, tmp_
 def test_a_hash_seed_without_a_line_is_fixed_in_the_environment(world):
     audit, _, _ = world("hash-seed")
     assert audit.fix.environment == (("PYTHONHASHSEED", "0"),) and audit.fix.diff == ""
+
+
+ASKING = {
+    **LINE,
+    "line": 2,
+    "function": "",
+    "in_user_code": False,
+    "stack": ["text.py:3 in one_hot"],
+}
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_line_is_named_whose_library_asks_hash_if_its_answers_decide(world, tmp_path, reached):
+    """The answers at line 2 do, if ``reached``; those at line 3 are of no importance."""
+    numbers = itertools.count()
+
+    def behave(trial):
+        stable = json.loads(dict(trial.condition.settings.own).get("hash-seed", "[]"))
+        fixed = reached and ["train.py", 2] in stable
+        pinned = "hash-seed" in trial.condition.pins or "PYTHONHASHSEED" in dict(
+            trial.condition.environment
+        )
+        return 1.0 if fixed or pinned else float(next(numbers))
+
+    listed = {"draws": [{**ASKING, "line": 3}, ASKING], "seeds": []}
+    audit, _, _ = world(behave=behave, sites=listed)
+    (cause,) = audit.causes
+    assert [site.line for site in cause.sites] == [2] * reached
+    assert audit.fix.environment == (("PYTHONHASHSEED", "0"),)
 
 
 # The cost -----------------------------------------------------------------------------------------

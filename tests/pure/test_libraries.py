@@ -1,7 +1,7 @@
 """A library's own argument at the user's call, if its name says that the call is the library's."""
 
 import pytest
-from detaudit.commands.run.libraries import edited
+from detaudit.commands.run.libraries import changed_calls, edited
 from detaudit.registry import base
 from detaudit_probes.libraries import LIBRARIES
 
@@ -115,3 +115,11 @@ def test_two_calls_get_two_seeds():
     text = "from sklearn.datasets import make_moons\ntrain = make_moons(9)\ntest = make_moons(9)\n"
     changed = edited(text, SKLEARN, (), 1)
     assert "make_moons(9, random_state=1)" in changed and "random_state=2)" in changed
+
+
+def test_the_calls_that_a_change_is_about_are_named():
+    text = "import optuna\nif x:\n    study = optuna.create_study()\n"
+    assert edited(text, SAMPLER, (9,), 7) is not None
+    assert changed_calls(text, SAMPLER, (9,)) == [(3, "create_study")]
+    two = "from sklearn.utils import resample, shuffle\nresample(x)\nshuffle(x)\n"
+    assert changed_calls(two, SKLEARN, (3,)) == [(3, "shuffle")]

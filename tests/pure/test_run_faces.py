@@ -60,6 +60,12 @@ def test_a_line_drew_through_the_function_that_it_calls_and_not_through_its_deco
     assert describe_site(site, "numpy-legacy") == f"train.py:3, 1 draw, through {name}"
 
 
+def test_the_call_that_a_fix_changes_is_named_as_that():
+    site = v1.Site("train.py", 9, "", 0, False, ("create_study",))
+    told = describe_site(site, "numpy-generator")
+    assert told == "train.py:9, the call of create_study that the fix changes"
+
+
 def test_the_cost_tells_what_costs_from_noise_and_names_the_faster_set():
     text = " ".join(shown(document(DIFFERING)).split())
     assert (

@@ -24,7 +24,7 @@ from detaudit.execution.limits import Limits
 from detaudit.execution.runner import Runner
 from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
-from detaudit_probes.protocol import Settings
+from detaudit_probes.protocol import NO_SETTINGS, Settings, own_setting
 
 from tests.wire.conftest import ask
 from tests.wire.test_children import alive
@@ -51,6 +51,7 @@ def run(tmp_path):
         busy=None,
         services=None,
         asking=ask,
+        settings=NO_SETTINGS,
         **options,
     ):
         folder = tmp_path / f"work-{len(runners)}"
@@ -60,7 +61,7 @@ def run(tmp_path):
             (folder / name).write_text(textwrap.dedent(content))
         found = program.find(module or "train.py", module is not None, tuple(arguments), folder)
         condition = Condition("tensorflow", "auto", "train.py", 1).with_orders(**options)
-        condition = condition.with_settings(Settings(busy=busy))
+        condition = condition.with_settings(Settings(busy=busy)).with_settings(settings)
         if files_changed is not None:
             condition = condition.with_orders(files=files_changed)
         for name in pins:
@@ -180,6 +181,51 @@ def test_a_pin_from_outside_works_and_without_it_runs_differ(run, pin):
     assert printed(unpinned[0]) != printed(unpinned[1])
     pinned = run(DRAWS[pin], pin)
     assert printed(pinned[0]) == printed(pinned[1])
+
+
+HASHES = """
+    import sys; sys.path.append("site-packages")
+    from library import number
+    print([number("a"), number(b"c")])
+    print(number("a"), hash((1, "a")) == hash((1, "a")), list({"a", "b", "c", "d", "e", "f"}))
+"""
+
+
+def test_the_answers_of_hash_are_stable_at_the_lines_that_are_given_and_nowhere_else(run):
+    library = {"site-packages/library.py": "def number(text): return hash(text)"}
+    (spied,) = run(HASHES, runs=1, spy="hash-seed", files=library)
+    lines = [(one["line"], one["draws"], one["in_user_code"]) for one in collected(spied)]
+    assert lines == [(4, 2, False), (5, 1, False)]
+    settings = own_setting("hash-seed", '[["train.py", 4]]')
+    one, other = run(HASHES, "stable-hash", files=library, settings=settings)
+    assert printed(one).splitlines()[0] == printed(other).splitlines()[0]
+    assert printed(one).splitlines()[1] != printed(other).splitlines()[1]
+
+
+MEMBERS = """
+    import threading, time
+    done = []
+    def train(number):
+        end = time.process_time() + 2.5 - number
+        while time.process_time() < end:
+            sum(range(1000))
+        done.append(number)
+    free = threading.Event()
+    serving = threading.Thread(target=free.wait)
+    serving.start()
+    threads = [threading.Thread(target=train, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(done, serving.is_alive())
+    free.set()
+"""
+
+
+def test_threads_run_one_after_another_as_long_as_they_compute(run):
+    for done in run(MEMBERS, "one-pool-thread"):
+        assert printed(done) == "[0, 1] True\n"
 
 
 def test_how_often_other_threads_ask_for_the_time_does_not_move_the_clock_of_this_one(run):

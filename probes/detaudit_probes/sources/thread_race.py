@@ -59,9 +59,8 @@ SOURCE = Source(
             Edit("rename", calls=("imap_unordered",), form="imap"),
             Edit("set", calls=("ThreadPoolExecutor",), form="max_workers", value="1"),
             Edit("first", calls=("ThreadPoolExecutor", "ThreadPool"), value="1"),
-            Edit(
-                "wrap", calls=("start",), form="{call}, {owner}.join()"
-            ),  # of a thread: run them one after another
+            # Threads run one after another
+            Edit("wrap", calls=("start",), form="{call}\n{owner}.join()"),
         ),
     ),
 )

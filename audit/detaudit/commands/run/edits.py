@@ -213,12 +213,15 @@ def _change_call(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | N
 
 def _wrap(text: str, call: ast.Call, form: str) -> Splice | None:
     """Replace the call with ``form``; None if that needs the owner of a method, and the call is not
-    a method's.
+    a method's. Two lines of a form become a tuple where the call does not stand alone.
 
     An owner that is itself a call is bound to a name, because a second copy would create a second
     object.
     """
     whole, place = source_of(text, call), span(text, call)
+    if "\n" in form:
+        line_end = _line_end(text, place)
+        form = form.replace("\n", line_end) if line_end else "(" + form.replace("\n", ", ") + ")"
     if "{owner}" not in form:
         return Splice(*place, form.format(call=whole))
     if not isinstance(call.func, ast.Attribute):
@@ -231,6 +234,18 @@ def _wrap(text: str, call: ast.Call, form: str) -> Splice | None:
     method = text.encode()[span(text, owner).end : place.end].decode()
     bound = f"({name} := {source_of(text, owner)}){method}"
     return Splice(*place, form.format(call=bound, owner=name))
+
+
+def _line_end(text: str, place: Span) -> str | None:
+    """Return the end of the line at this place and the indentation of the next one; None if it does
+    not stand alone in its lines.
+    """
+    data = text.encode()
+    before = data[: place.start].rpartition(b"\n")[2].decode()
+    behind = data[place.end :].partition(b"\n")[0].decode()
+    if before.strip() or behind.partition("#")[0].strip():
+        return None
+    return ("\r\n" if behind.endswith("\r") else "\n") + before
 
 
 def unused_name(text: str, kind: str) -> str:
