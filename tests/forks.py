@@ -6,13 +6,13 @@ import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
-from detaudit.commands.run import program
-from detaudit.commands.run.forks import Forks
-from detaudit.commands.run.nests import Nests
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program, sandboxed
+from detaudit.execution.program.forks import Forks
+from detaudit.execution.program.nests import Nests
 from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice
 from detaudit.execution.sandbox.view import OVERLAY
@@ -44,7 +44,7 @@ class Audited:
         ours.mkdir(exist_ok=True)
         self.program = program.find("train.py", False, arguments, self.root)
         self.sandbox = choice.choose(self.root, ours, OVERLAY, self.program.beside).sandbox
-        services = program.Services(sandboxed=program.Sandboxed(self.sandbox))
+        services = process.Services(sandboxed=sandboxed.Sandboxed(self.sandbox))
         self.forks = Forks()
         self.nests = Nests(self.program, self.forks, services)
         self.runner = Runner(
@@ -53,7 +53,7 @@ class Audited:
             ours / "r",
             {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **(environment or {})},
             keep_bytes=False,
-            open_host=lambda *given: program.Process(self.program, *given, services),
+            open_host=lambda *given: process.Process(self.program, *given, services),
             program_nests=self.nests,
         )
 

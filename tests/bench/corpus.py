@@ -18,7 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-from detaudit.commands.run import program, session
+from detaudit.commands.run import session
+from detaudit.execution.program import program
 from detaudit.report import write
 from detaudit.report.build import run as build_run
 

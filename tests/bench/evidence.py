@@ -17,10 +17,10 @@ from pathlib import Path
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.run.investigate import investigate
-from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
+from detaudit.execution.program.program import Program
 from detaudit_probes import sources
 from detaudit_probes.protocol import Measures
 

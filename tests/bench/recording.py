@@ -16,11 +16,11 @@ import tempfile
 from pathlib import Path
 from statistics import median, quantiles
 
-from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 from detaudit_probes import protocol
 
@@ -167,7 +167,7 @@ def steps_of(script: Path, python: str, fingerprint: str) -> list[tuple[float, f
             dict(os.environ),
             fingerprint=fingerprint,
             keep_bytes=False,
-            open_host=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: process.Process(found, *given),
         )
         trial = Trial(Condition("tensorflow", "auto", script.name, 1), 0)
 

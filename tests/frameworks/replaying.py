@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 from detaudit_probes import sources
 
@@ -39,7 +39,7 @@ def runs_of(
         control,
         {**os.environ, **variables},
         keep_bytes=False,
-        open_host=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: process.Process(found, *given),
     )
     asking = Asking(ask([Trial(condition, draw) for draw in range(number)]))
     runner.run([asking])

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from detaudit.commands.run import program
 from detaudit.commands.scan.experiments.matrix import matrix
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Match, compare
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 from detaudit.execution.variables import environment_for_nests
 from detaudit.registry import base
@@ -136,7 +136,7 @@ def test_a_recorded_script_prints_and_ends_on_what_it_does_without_us(on, tmp_pa
         tmp_path / "control",
         {**os.environ, "KERAS_BACKEND": backend},
         keep_bytes=False,
-        open_host=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: process.Process(found, *given),
     )
     trials = [
         Trial(Condition(backend, "auto", "train.py", 1).with_orders(record=record), 0)

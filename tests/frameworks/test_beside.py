@@ -6,7 +6,6 @@ import os
 import sys
 
 import pytest
-from detaudit.commands.run import program
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
 from detaudit.commands.run.repeat import compare_ends, compare_runs
@@ -15,6 +14,7 @@ from detaudit.core.divergence import Divergence, Match
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 
 from tests.wire.conftest import ask
@@ -93,7 +93,7 @@ def run(tmp_path):
             tmp_path / "control",
             dict(os.environ),
             keep_bytes=False,
-            open_host=lambda *given: program.Process(found, *given),
+            open_host=lambda *given: process.Process(found, *given),
         )
         condition = Condition("tensorflow", "auto", "train.py", 1)
         asking = Asking(ask([Trial(condition, number) for number in range(2)]))

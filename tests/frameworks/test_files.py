@@ -4,11 +4,11 @@ import os
 import sys
 
 import pytest
-from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 
 from tests.wire.conftest import ask
@@ -42,7 +42,7 @@ def test_what_tensorflow_reads_and_writes_is_reported_with_its_lines(tmp_path):
         tmp_path / "control",
         dict(os.environ),
         keep_bytes=False,
-        open_host=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: process.Process(found, *given),
     )
     plain = Condition("tensorflow", "auto", "train.py", 1)
     spied = plain.with_orders(spy="input-changed", files=("trial.json", "input.txt"))

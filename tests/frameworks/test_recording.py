@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.commands.run import program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 
 from tests.frameworks.test_observer import ask
@@ -108,7 +108,7 @@ def run(script, control, python=sys.executable, backend="tensorflow", **options)
         control,
         dict(os.environ),
         keep_bytes=False,
-        open_host=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: process.Process(found, *given),
     )
     trials = [
         Trial(

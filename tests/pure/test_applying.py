@@ -6,11 +6,11 @@ import shutil
 import subprocess
 
 import pytest
-from detaudit.commands.run import notebooks
 from detaudit.commands.run.applying import apply
 from detaudit.commands.run.findings import Fix
 from detaudit.commands.run.fix import diff
 from detaudit.errors import UsageError
+from detaudit.execution.program.texts import put_back, text_of
 
 from tests import notebook_files
 
@@ -125,12 +125,12 @@ def test_a_read_only_file_is_left_alone(folder):
 def test_a_notebook_keeps_its_magics_and_its_form(tmp_path):
     path = tmp_path / "a.ipynb"
     notebook_files.write(path, "%matplotlib inline\nimport numpy as np", "!ls \\\n  data\nx = 1")
-    before = [notebooks.text_of(tmp_path / f"a.ipynb[{number}]") for number in (1, 2)]
+    before = [text_of(tmp_path / f"a.ipynb[{number}]") for number in (1, 2)]
     texts = {
         "a.ipynb[1]": before[0] + "np.random.seed(1)\n",
         "a.ipynb[2]": before[1].replace("x = 1", "x = 2"),
     }
-    new = notebooks.put_back(texts, tmp_path)["a.ipynb"]
+    new = put_back(texts, tmp_path)["a.ipynb"]
     assert apply(tmp_path, fix(**{"a.ipynb": (path.read_text(), new)}), False) == ["a.ipynb"]
     cells = [one for one in json.loads(path.read_text())["cells"] if one["cell_type"] == "code"]
     assert cells[0]["source"] == [
@@ -147,7 +147,7 @@ def test_only_the_lines_of_the_cell_differ(tmp_path, indent):
     notebook_files.write(path, "x = '\N{SNOWMAN}'")
     text = json.dumps(json.loads(path.read_text()), indent=indent, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
-    new = notebooks.put_back({"a.ipynb[1]": "x = 2\n"}, tmp_path)["a.ipynb"]
+    new = put_back({"a.ipynb[1]": "x = 2\n"}, tmp_path)["a.ipynb"]
     changed = [
         one for one in zip(text.splitlines(), new.splitlines(), strict=True) if len({*one}) > 1
     ]

@@ -331,7 +331,7 @@ def test_the_quantity_is_a_metric_of_the_last_evaluation_where_one_differs(runs)
 def test_a_file_that_our_own_output_goes_to_is_not_one_that_the_program_changes(tmp_path):
     (tmp_path / "theirs.txt").write_text("a")
     code = (
-        "from pathlib import Path; from detaudit.commands.run import program; "
+        "from pathlib import Path; from detaudit.execution.program import program; "
         f"print(program.listing(Path({str(tmp_path)!r})))"
     )
     with open(tmp_path / "ours.txt", "w") as ours:

@@ -5,13 +5,14 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from detaudit.commands.run.forks import NO_FORKS, Forks
-from detaudit.commands.run.nests import Nests, ProgramNest, _Forked
-from detaudit.commands.run.program import Pace, Services, find
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit.execution.host import NestUnusable
+from detaudit.execution.program.forks import NO_FORKS, Forks
+from detaudit.execution.program.nests import Nests, ProgramNest, _Forked
+from detaudit.execution.program.process import Pace, Services
+from detaudit.execution.program.program import find
 from detaudit_probes.protocol import Measures, Point, Settings
 
 CONDITION = Condition("tensorflow", "auto", "train.py", 1)

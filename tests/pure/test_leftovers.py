@@ -8,13 +8,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from detaudit.commands.run import leftovers, trackers
+from detaudit.commands.run import leftovers
 from detaudit.commands.run.judging import compare_second
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Match
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, Outcome
 from detaudit.errors import UsageError
+from detaudit.execution.program import trackers
 from detaudit.report import write
 from detaudit_probes import protocol
 from detaudit_probes.protocol import Files, Measures

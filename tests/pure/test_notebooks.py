@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.commands.run import notebooks as files
-from detaudit.commands.run import program
 from detaudit.errors import UsageError
+from detaudit.execution.program import program
+from detaudit.execution.program import texts as files
 from detaudit_probes import notebooks
 
 from tests import notebook_files

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 from detaudit.commands.run import cut
-from detaudit.commands.run.forks import Forks
 from detaudit.commands.run.repeat import counted
 from detaudit.core.condition import Condition, pair
 from detaudit.core.events import Expected, Notice
 from detaudit.core.outcome import Outcome
+from detaudit.execution.program.forks import Forks
 from detaudit_probes.protocol import Files, Measures
 
 from tests.pure.handmade import Bench, Losses

@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from detaudit.commands.run.trainer import Trainer, process_of
 from detaudit.core import trace
+from detaudit.execution.program.trainer import Trainer, process_of
 from detaudit_probes import codec, protocol
 
 

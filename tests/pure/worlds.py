@@ -8,11 +8,11 @@ from typing import Any
 
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
-from detaudit.commands.run.forks import NO_FORKS
 from detaudit.commands.run.investigate import investigate
-from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition
 from detaudit.core.outcome import FAILED, Outcome
+from detaudit.execution.program.forks import NO_FORKS
+from detaudit.execution.program.program import Program
 from detaudit_probes import sources
 from detaudit_probes.protocol import NO_ORDERS, Measures
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from detaudit.commands.run import program
 from detaudit.errors import UsageError
+from detaudit.execution.program import program
 
 from tests import notebook_files
 from tests.interpreters import activated

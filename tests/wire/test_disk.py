@@ -9,10 +9,11 @@ import sys
 import tempfile
 
 import pytest
-from detaudit.commands.run import program
 from detaudit.commands.run.session import Options, run
 from detaudit.core import printed
 from detaudit.core.trace import Trace
+from detaudit.execution.program import process, program
+from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.tree import size_of
 
 from tests.slow import slow
@@ -85,8 +86,6 @@ def test_what_does_not_fit_is_refused_and_what_is_known_is_reported(audit, monke
 def test_a_forecast_counts_the_runs_to_come(tmp_path, monkeypatch):
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 0, 50_000_000))
-    program.Room(2, 70, peak=10_000_000, left=400_000).check(tmp_path)
-    with pytest.raises(
-        program.SandboxFailed, match=r"69 more runs, 2 at a time, would need 54\.5 MB"
-    ):
-        program.Room(2, 70, peak=10_000_000, left=500_000).check(tmp_path)
+    process.Room(2, 70, peak=10_000_000, left=400_000).check(tmp_path)
+    with pytest.raises(SandboxFailed, match=r"69 more runs, 2 at a time, would need 54\.5 MB"):
+        process.Room(2, 70, peak=10_000_000, left=500_000).check(tmp_path)

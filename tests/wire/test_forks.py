@@ -223,7 +223,7 @@ ONLY_FORKED = """
 
 
 def test_a_forked_run_that_hangs_is_ended_and_run_again(audited, monkeypatch):
-    from detaudit.commands.run import nests
+    from detaudit.execution.program import nests
 
     monkeypatch.setattr(nests, "GRACE", 0.5)
     audit = audited(ONLY_FORKED.format("time.sleep(100)"))

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 from detaudit.cli import output
-from detaudit.commands.run import program
 from detaudit.commands.run import session as run_session
 from detaudit.commands.run.session import Options, run
 from detaudit.core.events import TrialEnded
+from detaudit.execution.program import program
 from detaudit.report import write
 from detaudit.report.build import ops as build_ops
 from detaudit.report.build import run as build_run

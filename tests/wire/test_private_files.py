@@ -10,7 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from detaudit.commands.run import program, session
+from detaudit.commands.run import session
+from detaudit.execution.program import program
 
 SECRET, ARGUMENT = "correct-horse-7", "kangaroo-8"
 #: It looks for what it was given in everything that the audit has written by then.

@@ -15,9 +15,7 @@ from unittest import mock
 
 import pytest
 from detaudit.commands.ops.findings import OpsAudit
-from detaudit.commands.run import program
 from detaudit.commands.run import session as run_session
-from detaudit.commands.run.program import Sandboxed
 from detaudit.commands.run.session import Options, run
 from detaudit.core.condition import Trial
 from detaudit.core.events import TrialEnded
@@ -26,6 +24,8 @@ from detaudit.execution import resume as saving
 from detaudit.execution.audit import session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
+from detaudit.execution.program.sandboxed import Sandboxed
 from detaudit.execution.sandbox import choice, tree
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import KINDS, OVERLAY
@@ -378,7 +378,7 @@ def states_of(audited) -> list[Path]:
 def test_a_fault_of_our_own_takes_nothing_away_of_a_saved_run(project, monkeypatch):
     cut, _ = project.audit(Following(2))
     with monkeypatch.context() as faulty:
-        faulty.setattr(program.Process, "_own_fault", lambda *_: "a fault")
+        faulty.setattr(process.Process, "_own_fault", lambda *_: "a fault")
         after, _ = project.audit(Following(), cut.resume)
     assert after.own_fault and after.resume == cut.resume
     again, runs = project.audit(Following(), cut.resume)

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from detaudit.commands.run import leftovers, program, session
+from detaudit.commands.run import leftovers, session
 from detaudit.commands.run.case import Case
-from detaudit.commands.run.program import Program
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program, sandboxed
+from detaudit.execution.program.program import Program
 from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
 from detaudit.execution.sandbox.errors import SandboxFailed
@@ -54,7 +55,7 @@ class Audited:
         self.ours = tmp_path / "ours"
         self.ours.mkdir(exist_ok=True)
         self.program = program.find(script, False, (), folder)
-        self.sandboxed = program.Sandboxed(
+        self.sandboxed = sandboxed.Sandboxed(
             choice.choose(self.program.root, self.ours, kind, self.program.beside).sandbox
         )
         self.runner = Runner(
@@ -63,8 +64,8 @@ class Audited:
             self.ours / "run",
             dict(os.environ),
             keep_bytes=False,
-            open_host=lambda *given: program.Process(
-                self.program, *given, program.Services(sandboxed=self.sandboxed)
+            open_host=lambda *given: process.Process(
+                self.program, *given, process.Services(sandboxed=self.sandboxed)
             ),
         )
 
@@ -83,7 +84,7 @@ class Audited:
     @property
     def written(self) -> set[str]:
         runs = self.runner.finished.values()
-        return {name for run in runs for name in program.written_by(run)}
+        return {name for run in runs for name in sandboxed.written_by(run)}
 
     def close(self):
         self.runner.close()
@@ -204,7 +205,7 @@ def test_what_a_second_run_has_not_touched_is_compared_as_the_first_run_has_left
             open("cache/value", "w").write("2")
     """)
     first, left = audit.finished(), audit.finished(left=True)
-    assert program.written_by(left) == ("cache/value", "log.txt")
+    assert sandboxed.written_by(left) == ("cache/value", "log.txt")
     read = [{one.name: one.leaves for one in run.trace.contents.files} for run in (first, left)]
     assert set(read[0]) - set(read[1]) == {"log.txt"} and not set(read[1]) - set(read[0])
     assert {name for name, leaves in read[1].items() if leaves != read[0][name]} == {"cache/value"}
@@ -486,7 +487,7 @@ def test_what_is_taken_away_or_put_there_for_a_run_is_not_what_the_program_write
         "train.py": "import os; print(os.listdir('sub')); os.symlink('sub', 'latest')"
     }
     run = audit.finished(without=("config.json", "sub/opt.npz"), version="fix")
-    assert program.written_by(run) == ("latest",)
+    assert sandboxed.written_by(run) == ("latest",)
     assert audit.run() == "True\n"
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from detaudit.commands.run import failures, program
+from detaudit.commands.run import failures
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
 from detaudit.core.condition import Condition, Trial
@@ -21,6 +21,7 @@ from detaudit.core.experiment import Asking
 from detaudit.core.outcome import FAILED, OWN_FAULT
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program import process, program
 from detaudit.execution.runner import Runner
 from detaudit.execution.workspace import RUNS, SHORT, workspace
 from detaudit_probes import sources
@@ -72,7 +73,7 @@ def run(tmp_path):
             tmp_path / f"control-{len(runners)}",
             dict(os.environ),
             keep_bytes=False,
-            open_host=lambda *given: program.Process(found, *given, services),
+            open_host=lambda *given: process.Process(found, *given, services),
         )
         runners.append(runner)
         experiment = Asking(asking([Trial(condition, number) for number in range(runs)]))
@@ -689,7 +690,7 @@ def test_a_manager_of_multiprocessing_finds_room_for_its_socket_where_something_
                 Limits(1, 60.0),
                 work.path / RUNS,
                 dict(os.environ),
-                open_host=lambda *given: program.Process(found, *given),
+                open_host=lambda *given: process.Process(found, *given),
             )
             pinned = Condition("tensorflow", "auto", "train.py", 1).with_pin(PINS["python-random"])
             asking = Asking(ask([Trial(pinned, 0)]))
@@ -760,7 +761,7 @@ def test_a_changed_version_that_never_ends_is_stopped_long_before_the_timeout(ru
         changed = Trial(trial.condition.with_orders(version="changed"), 0)
         return (yield [changed])[changed]
 
-    changed = run(text, runs=1, services=program.Services(), asking=as_it_is_then_changed)
+    changed = run(text, runs=1, services=process.Services(), asking=as_it_is_then_changed)
     assert changed.outcome.kind == "timed-out" and changed.outcome.seconds < 30
 
 
@@ -794,7 +795,7 @@ def test_an_interpreter_that_ignores_our_hooks_leaves_no_trace(run, monkeypatch,
         Limits(1, 60.0),
         tmp_path / "c",
         dict(os.environ),
-        open_host=lambda *given: program.Process(found, *given),
+        open_host=lambda *given: process.Process(found, *given),
     )
     monkeypatch.undo()
     asking = Asking(ask([Trial(Condition("tensorflow", "auto", "t.py", 1), 0)]))

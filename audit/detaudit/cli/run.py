@@ -47,8 +47,8 @@ from detaudit.execution.limits import RUN_SECONDS
 
 if TYPE_CHECKING:
     from detaudit.commands.run.findings import Fix, RunAudit
-    from detaudit.commands.run.program import Program
     from detaudit.core.pinpoint import LocatedOperation
+    from detaudit.execution.program.program import Program
 
 #: Options that hardly any script has.
 OURS = (
@@ -220,9 +220,10 @@ def run_command(
     log_file: LogFile = None,
 ) -> None:
     """Is your script reproducible? If not: where its runs first differ, why, and a tested fix."""
-    from detaudit.commands.run import applying, program, session
+    from detaudit.commands.run import applying, session
     from detaudit.commands.run.localise import OPERATION
     from detaudit.core.events import Notice
+    from detaudit.execution.program import program
     from detaudit.report import write
     from detaudit.report.build import run as build_run
 

@@ -7,9 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from detaudit.commands.run.findings import Fix
-from detaudit.commands.run.notebooks import text_of
 from detaudit.core.files import replace_file
 from detaudit.errors import UsageError
+from detaudit.execution.program.texts import text_of
 
 
 def apply(root: Path, fix: Fix, allow_dirty: bool) -> list[str]:

@@ -16,7 +16,6 @@ from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.causes import CONFIRMED, EVERYTHING, Finder, Found
 from detaudit.commands.run.control import control, observe, relevant
 from detaudit.commands.run.findings import RUNS_DIFFER, Cause, Repeats, RunAudit, Search
-from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.repeat import (
     FRESH,
     Answer,
@@ -33,6 +32,7 @@ from detaudit.core.durations import duration
 from detaudit.core.events import Notice, Phase
 from detaudit.core.experiment import Experiment, Finished, side_by_side
 from detaudit.core.sentences import capitalized, listed, share
+from detaudit.execution.program.forks import NO_FORKS, Forks
 
 LATER = 4  # divergences that are searched for, each later in the program than the one before
 

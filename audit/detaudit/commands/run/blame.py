@@ -15,11 +15,11 @@ from detaudit_probes.protocol import Draw, Seeding
 from detaudit.commands.run import edits
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import INPUT_CHANGED, Cause, Site
-from detaudit.commands.run.notebooks import names_of, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
+from detaudit.execution.program.texts import names_of, text_of
 from detaudit.registry import base
 
 MOST_CANDIDATES = 32  # expressions that are tried

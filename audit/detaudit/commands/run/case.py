@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from detaudit_probes.declare import Pin, Source
 
 from detaudit.commands.run.findings import RunAudit
-from detaudit.commands.run.forks import NO_FORKS, Forks
-from detaudit.commands.run.program import Program
 from detaudit.commands.run.repeat import MOST
 from detaudit.commands.run.search import Pins
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit
 from detaudit.core.experiment import Finished
+from detaudit.execution.program.forks import NO_FORKS, Forks
+from detaudit.execution.program.program import Program
 
 
 @dataclass(frozen=True)

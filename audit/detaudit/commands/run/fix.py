@@ -16,12 +16,12 @@ from detaudit.commands.run import cost, edits, libraries, seeds
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
 from detaudit.commands.run.lines import lines_of
-from detaudit.commands.run.notebooks import names_of, put_back, text_of
 from detaudit.commands.run.repeat import ask
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.sentences import listed
+from detaudit.execution.program.texts import names_of, put_back, text_of
 from detaudit.registry import base
 
 MOST_COMBINATIONS = 6  # of ways to pin the causes that are tried

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from detaudit_probes.protocol import Measures
 
-from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, trainer, vary
+from detaudit.commands.run import attribute, cut, failures, growth, leftovers, times, vary
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import (
     END,
@@ -22,7 +22,6 @@ from detaudit.commands.run.forecast import Length, predict
 from detaudit.commands.run.localise import localise
 from detaudit.commands.run.origin import origin
 from detaudit.commands.run.outputs import outputs, quantity
-from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import (
     MORE,
     MOST,
@@ -45,6 +44,8 @@ from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.outcome import TIMED_OUT, Outcome
 from detaudit.core.sentences import listed
 from detaudit.core.trace import Trace
+from detaudit.execution.program import trainer
+from detaudit.execution.program.sandboxed import files_of, written_by
 
 #: The number of matching pairs that "reproducible" needs, by the maximum seconds of one run.
 PAIRS = ((120.0, 3), (1800.0, 2))

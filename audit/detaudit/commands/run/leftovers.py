@@ -17,13 +17,13 @@ from detaudit.commands.run.attribute import unresolved
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import INPUT_CHANGED, RUNS_DIFFER, Cause, Repeats, RunAudit
 from detaudit.commands.run.judging import compare_ends_on, compare_second
-from detaudit.commands.run.program import files_of, written_by
 from detaudit.commands.run.repeat import compare_runs, counted
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.divergence import Comparison, Divergence, Incomparable
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.trace import Trace
+from detaudit.execution.program.sandboxed import files_of, written_by
 from detaudit.execution.sandbox.copies import ignored
 
 PIN = "fresh-folder"

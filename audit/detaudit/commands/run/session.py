@@ -17,25 +17,11 @@ from detaudit_probes import sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
-from detaudit.commands.run import trackers, trainer
 from detaudit.commands.run.attribute import backend_of
 from detaudit.commands.run.case import Case, Investigation
 from detaudit.commands.run.findings import TRAINING, Isolation, RunAudit
 from detaudit.commands.run.forecast import Forecast, predict
-from detaudit.commands.run.forks import NO_FORKS, Forks
 from detaudit.commands.run.investigate import PAIRS, investigate
-from detaudit.commands.run.nests import Nests
-from detaudit.commands.run.program import (
-    Pace,
-    Process,
-    Program,
-    Room,
-    Sandboxed,
-    Services,
-    listing,
-    written_by,
-)
-from detaudit.commands.run.trainer import Trainer
 from detaudit.core.condition import Condition
 from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Notice
@@ -49,6 +35,13 @@ from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
 from detaudit.execution.limits import RUN_SECONDS, Limits, parse_budget
+from detaudit.execution.program import trackers, trainer
+from detaudit.execution.program.forks import NO_FORKS, Forks
+from detaudit.execution.program.nests import Nests
+from detaudit.execution.program.process import Pace, Process, Room, Services
+from detaudit.execution.program.program import Program, listing
+from detaudit.execution.program.sandboxed import Sandboxed, written_by
+from detaudit.execution.program.trainer import Trainer
 from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose

@@ -1,5 +1,5 @@
 """Supervises one run of a user's script, in a separate process: ``python -m
-detaudit.commands.run.supervise FOLDER LIFELINE``.
+detaudit.execution.program.supervise FOLDER LIFELINE``.
 
 Its standard input says how to start the script. It starts the script in a new process group, ends
 it when its time is over or the engine is gone (the inherited pipe ends), collects the processes

@@ -2,7 +2,7 @@
 forks one child per trial (:mod:`detaudit_probes.hooks.nest`).
 
 The first fresh run that is recorded says at which import. If anything is in the way, trials run in
-fresh processes, and :class:`~detaudit.commands.run.forks.Forks` says why.
+fresh processes, and :class:`~detaudit.execution.program.forks.Forks` says why.
 """
 
 import contextlib
@@ -19,20 +19,15 @@ from typing import Any
 import psutil
 from detaudit_probes import protocol
 
-from detaudit.commands.run.forks import Forks
-from detaudit.commands.run.notebooks import text_of
-from detaudit.commands.run.program import (
-    MOST_LISTED,
-    Program,
-    ProgramHost,
-    Services,
-    last_word,
-)
 from detaudit.core.condition import Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.files import read_json, write_json
 from detaudit.core.outcome import Ended, signal_name
 from detaudit.execution.host import Hello, Host, Interpreter, NestUnusable
+from detaudit.execution.program.forks import Forks
+from detaudit.execution.program.process import ProgramHost, Services, last_word
+from detaudit.execution.program.program import MOST_LISTED, Program
+from detaudit.execution.program.texts import text_of
 from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.overlay import Overlay
 from detaudit.execution.sandbox.view import Start, View
