@@ -251,6 +251,10 @@ class Orders(NamedTuple):
     repeats: Optional[int] = None  # calls of each entry
     unseeded: bool = False  # whether random operations are called with their defaults
     refusals: bool = False  # whether the library is asked which operations refuse to run
+    # a user's program
+    more_arguments: Tuple[str, ...] = ()  # behind its own
+    # What is added to each seed that it sets; None: seeds are not looked at
+    seeds_plus: Optional[int] = None
     # the folder of a user's program
     version: str = ""  # the changed copy of the program's files to run; empty: the original
     without: Tuple[str, ...] = ()  # files of the folder that are removed before the run

@@ -371,7 +371,7 @@ def test_an_interruption_while_what_had_begun_is_removed_takes_nothing_away(proj
 
 
 def states_of(audited) -> list[Path]:
-    return sorted(Path(audited.resume).parent.rglob(program.STATE_FILE))
+    return sorted(Path(audited.resume).parent.rglob(saving.STATE_FILE))
 
 
 @slow

@@ -16,13 +16,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from detaudit.commands.run import leftovers, session
+from detaudit.commands.run import leftovers
 from detaudit.commands.run.case import Case
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
-from detaudit.execution.program import process, program, sandboxed
+from detaudit.execution.program import launch, process, program, sandboxed
 from detaudit.execution.program.program import Program
 from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice, copies, in_place, mounts, tree
@@ -1186,7 +1186,7 @@ def test_each_kind_is_announced_before_the_first_run(tmp_path):
     (tmp_path / "p").mkdir()
     for kind, words in ((COPY, "a copy of its folder"), (IN_PLACE, "restored after each")):
         chosen = choice.choose(tmp_path / "p", tmp_path, kind)
-        assert words in session._describe_isolation(
+        assert words in launch.describe_isolation(
             chosen, Program(None, "m", (), tmp_path / "p", tmp_path / "p")
         )
         chosen.sandbox.close()

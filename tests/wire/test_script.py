@@ -953,3 +953,44 @@ def test_what_joblibs_processes_share_is_removed_if_a_run_is_ended_early(run):
     number = (done.trace.folder / "stdout").read_text().strip()
     assert number.isdigit() and not done.outcome.completed
     assert not [name for name in os.listdir("/dev/shm") if number in re.split("[-_]", name)]
+
+
+SEEDING = """
+    import random, sys
+    sys.path.append("site-packages")
+    import library
+    import numpy as np
+    random.seed(4)
+    np.random.seed(seed=5)
+    rng, old = np.random.default_rng(6), np.random.RandomState(7)
+    own = random.Random(8)
+    print(random.random(), np.random.rand(), rng.random(), old.rand(), own.random(), library.made)
+    print(isinstance(np.random.mtrand._rand, np.random.RandomState))
+"""
+LIBRARY = {"site-packages/library.py": "import random\nmade = random.Random(3).random()"}
+
+
+def test_each_seed_of_the_script_gets_the_number_added_and_is_named(run):
+    pytest.importorskip("numpy")
+    first, same, other = (
+        run(SEEDING, runs=1, seeds_plus=added, files=LIBRARY)[0] for added in (None, 0, 2)
+    )
+    by_hand = re.sub(r"(?<=[(=])[4-8](?=\))", lambda seed: str(int(seed[0]) + 2), SEEDING)
+    (expected,) = run(by_hand, runs=1, files=LIBRARY)
+    assert printed(first) == printed(same) != printed(other) == printed(expected)
+    named = [(one["line"], one["function"]) for one in collected(other, "seeds")]
+    assert named == [
+        (6, "random.seed"),
+        (7, "numpy.random.seed"),
+        (8, "numpy.random.default_rng"),
+        (8, "numpy.random.RandomState"),
+        (9, "random.Random.seed"),
+    ]
+
+
+def test_a_run_may_be_given_arguments_of_its_own(run):
+    text = "import sys; print(sys.argv[1:])"
+    (done,) = run(text, runs=1, arguments=("--lr", "1"), more_arguments=("--seed", "7"))
+    assert printed(done) == "['--lr', '1', '--seed', '7']\n"
+    saved = json.loads((done.trace.folder / "launch.json").read_text())
+    assert "7" not in saved["command"] and "--lr" not in saved["command"]

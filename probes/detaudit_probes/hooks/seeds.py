@@ -46,11 +46,12 @@ def record(session: Any, found: List[Seeding]) -> None:
 
 def _wrapping(session: Any, module: str, function: str, wrapping: Any) -> Callable[[], None]:
     path = function.split(".")
-    return lambda: session.wrap(_owner(module, path[:-1]), path[-1], wrapping)
+    return lambda: session.wrap(owner_of(sys.modules[module], path[:-1]), path[-1], wrapping)
 
 
-def _owner(module: str, path: List[str]) -> Any:
-    owner = sys.modules[module]
+def owner_of(module: Any, path: List[str]) -> Any:
+    """Return what has the last name of a path as its own, given the names before it."""
+    owner = module
     for name in path:
         owner = getattr(owner, name, None)  # None if this version lacks it
     return owner

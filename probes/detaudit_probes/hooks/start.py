@@ -149,7 +149,7 @@ def _count(session: Session, modules: Tuple[ModuleType, ...], seeded: List[Dict[
     """Count what this process draws, and what its workers do; note in ``seeded`` which seeds it
     sets.
     """
-    from detaudit_probes.hooks import autograph, random_states, seeds
+    from detaudit_probes.hooks import autograph, moved_seeds, random_states, seeds
 
     for module in modules:
         if hasattr(module, "touch"):
@@ -160,6 +160,8 @@ def _count(session: Session, modules: Tuple[ModuleType, ...], seeded: List[Dict[
         seeds.record(session, seeded)
         random_states.ignore_discarded(session)
         autograph.follow(session)
+    if session.orders.seeds_plus is not None:
+        moved_seeds.move(session, session.orders.seeds_plus, seeded)
     workers.follow(session)
 
 
@@ -295,7 +297,7 @@ class _Ending:
                 trackers=tuple(name for name in protocol.TRACKERS if name in sys.modules),
                 imported=facts.imported(session.orders.root),
             )
-            if session.spying is not None:
+            if session.spying is not None or self._seeded:
                 self._write_sites(os.path.join(session.traces, protocol.SITES_FILE))
             path = os.path.join(session.traces, protocol.PROCESS_FILE)
             trace.write_json(path, codec.encode(_this_process(session.orders.root, self._cwd)))

@@ -35,10 +35,10 @@ from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
 from detaudit.execution.limits import RUN_SECONDS, Limits, parse_budget
-from detaudit.execution.program import trackers, trainer
+from detaudit.execution.program import launch, trackers, trainer
 from detaudit.execution.program.forks import NO_FORKS, Forks
 from detaudit.execution.program.nests import Nests
-from detaudit.execution.program.process import Pace, Process, Room, Services
+from detaudit.execution.program.process import Pace, Room, Services
 from detaudit.execution.program.program import Program, listing
 from detaudit.execution.program.sandboxed import Sandboxed, written_by
 from detaudit.execution.program.trainer import Trainer
@@ -46,8 +46,8 @@ from detaudit.execution.runner import Runner, default_jobs
 from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
-from detaudit.execution.sandbox.view import COPY, IN_PLACE, OVERLAY
-from detaudit.execution.workspace import RUNS, SHORT, Workspace
+from detaudit.execution.sandbox.view import IN_PLACE, OVERLAY
+from detaudit.execution.workspace import SHORT, Workspace
 from detaudit.machine import variables as environment
 from detaudit.registry import base
 
@@ -176,11 +176,13 @@ class _Run:
                 self.program.beside,
             )
             self.sandboxed = Sandboxed(choice.sandbox)
-            self.session.ending.callback(self._close_sandbox)
+            self.session.ending.callback(
+                lambda: launch.close(self.sandboxed.sandbox, self.session.folder.kept, self.emit)
+            )
             self.forks = Forks(reason=self._why_no_forks())
             self.runner = self._start(hello.fingerprints[0])
             audit = self._empty_audit(hello.facts)
-            self.emit(Notice(_describe_isolation(choice, self.program)))
+            self.emit(Notice(launch.describe_isolation(choice, self.program)))
             self._continue_saved(hello, files)
             audit = self._without_skipped(self._investigate(audit))
             self.session.undecided = audit.reproducible is None and bool(audit.own_fault)
@@ -332,22 +334,6 @@ class _Run:
         except StopIteration as end:
             return end.value
 
-    def _close_sandbox(self) -> None:
-        """Leave the user's folder as it was."""
-        sandbox = self.sandboxed.sandbox
-        try:
-            sandbox.close(keep=self.session.folder.kept)
-        except SandboxFailed as error:  # the findings are still reported; the journal is kept
-            self.emit(Notice(str(error)))
-        replaced = getattr(sandbox, "replaced", None)
-        if replaced is not None:
-            self.emit(
-                Notice(
-                    "Files that changed in the folder during the audit, by its runs or by you, are kept in "
-                    f"{replaced}."
-                )
-            )
-
     def _isolation(
         self, choice: Choice, before: Mapping[str, Any], trials: Sequence[Finished]
     ) -> Isolation:
@@ -378,21 +364,16 @@ class _Run:
             self.trainer,
         )
 
-        def open_process(
-            interpreter: Interpreter, control: Path, variables: Mapping[str, str]
-        ) -> Process:
-            return Process(self.program, interpreter, control, variables, services)
-
-        control = self.session.folder.path / RUNS
-        control.mkdir(exist_ok=True)
-        return self.session.start(
+        return launch.start(
+            self.session,
+            self.program,
             Interpreter(self.options.python, self.backend, fork=False),
             Limits(jobs, self.options.timeout, *parse_budget(self.options.budget)),
-            control,
-            self._environment(),
+            launch.environment(
+                self.program, self.options.python, self.options.device, self.options.backend
+            ),
+            services,
             fingerprint=fingerprint,
-            keep_bytes=False,
-            open_host=open_process,
             program_nests=Nests(self.program, self.forks, services),
         )
 
@@ -424,20 +405,6 @@ class _Run:
     def _most_runs(self) -> int:
         """Return approximately how many runs there may be."""
         return SEARCHED if self.options.search else 2 * (self.options.pairs or 3)
-
-    def _environment(self) -> dict[str, str]:
-        """Return the user's own environment, because the user's program is run."""
-        variables = dict(os.environ)
-        if self.options.device == "cpu":
-            variables["CUDA_VISIBLE_DEVICES"] = "-1"
-        if self.options.backend is not None:
-            variables["KERAS_BACKEND"] = self.options.backend
-        if self.program.words:
-            path, folder = variables.get("PATH", os.defpath), os.path.dirname(self.options.python)
-            if os.path.dirname(shutil.which("python", path=path) or "") != folder:
-                # As if the environment of --python were activated
-                variables["PATH"] = os.pathsep.join((folder, path))
-        return variables
 
     def _unpinned(self) -> Condition:
         orders = Orders(every=self.options.every)
@@ -552,22 +519,3 @@ def _describe_budget(budget: str) -> str:
     seconds, runs = parse_budget(budget)
     limit = number(runs, "run") if runs is not None else duration(seconds or 0.0)
     return f"No new run starts after {limit} (--budget); the report then says what is not decided."
-
-
-def _describe_isolation(choice: Choice, program: Program) -> str:
-    """Return the sentences on how the user's folder is protected, before the first run."""
-    kind, root = choice.sandbox.kind, program.root
-    if kind == OVERLAY:
-        return "Each run sees its folder through an overlay: what it writes there is discarded."
-    others = ", ".join(map(str, program.beside))
-    away = f" Not protected, although the script may use them: {others}." if others else ""
-    if kind == COPY:
-        reason = f", because {choice.reason}" if choice.reason else ""
-        return (
-            f"Each run works in a copy of its folder{reason}: an absolute path still points to the folder "
-            f"itself.{away}"
-        )
-    return (
-        f"Runs write into {root} itself, one at a time. It was saved and is restored after each run; if the audit is "
-        f"killed, the next `detaudit run` restores it. Do not edit it during the audit.{away}"
-    )

@@ -222,6 +222,7 @@ class ProgramNest(ProgramHost):
             view = sandboxed.sandbox.view(self._home, Start())
         return {
             "command": program.command(self.interpreter.path, view.root),
+            "added": 0,
             "cwd": str(program.cwd),
             "environment": self._launched,
             "timeout": None,

@@ -183,7 +183,11 @@ class ProgramHost:
         renamed = [] if temporary == own else [[str(own), str(temporary)]]
         pace = self.services.pace
         return {
-            "command": self.program.command(self.interpreter.path, root),
+            "command": [
+                *self.program.command(self.interpreter.path, root),
+                *orders.more_arguments,
+            ],
+            "added": len(orders.more_arguments),
             "cwd": str(cwd),
             "environment": self._variables(folder, temporary if private else None),
             "timeout": self.services.limit(request),
@@ -203,7 +207,7 @@ class ProgramHost:
         """Return how a run was started, in a form that may stay on a disk: listed variables, no
         arguments.
         """
-        arguments = len(self.program.arguments)
+        arguments = len(self.program.arguments) + launch["added"]
         return {
             **launch,
             "command": launch["command"][: len(launch["command"]) - arguments],

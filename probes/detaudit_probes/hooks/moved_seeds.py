@@ -1,0 +1,106 @@
+"""Other seeds in place of the script's own: each integer with which it seeds or makes a generator
+gets the same number added.
+
+That number is 0 in the first run, which is the script as it is. Other seeds stay: the
+``random_state=0`` of an estimator, the ``seed=1`` of a layer.
+"""
+
+import numbers
+import sys
+import threading
+from typing import Any, Callable, Dict, List
+
+from detaudit_probes import sources
+from detaudit_probes.hooks.seeds import owner_of
+from detaudit_probes.protocol import Seeding
+
+#: Functions that make a generator from a seed: the module, and the name in it.
+MAKERS = (
+    ("numpy", "random.default_rng"),
+    ("numpy", "random.RandomState"),
+    ("jax", "random.PRNGKey"),
+    ("jax", "random.key"),
+    ("random", "Random.seed"),
+)
+NAMES = ("seed", "a", "x")  # of the argument
+_LIMIT = 2**32  # NumPy takes no larger seed
+
+
+class _Moving:
+    def __init__(self, session: Any, added: int, found: List[Seeding]) -> None:
+        self._session, self._added, self._found = session, added, found
+        self._now = threading.local()
+
+    def called(self, title: str, original: Callable[..., Any], arguments: Any, named: Any) -> Any:
+        """Call the original with a moved seed, unless another such call contains this one."""
+        place = None
+        if not getattr(self._now, "inside", False):
+            place = self._session.sites.innermost()
+        if place is None:
+            return original(*arguments, **named)
+        moved = self._moved(arguments, named)
+        if moved is None:
+            return original(*arguments, **named)
+        self._found.append(Seeding(place.file, place.line, title, True, 0))
+        self._now.inside = True
+        try:
+            return original(*moved[0], **moved[1])
+        finally:
+            self._now.inside = False
+
+    def _moved(self, arguments: Any, named: Dict[str, Any]) -> Any:
+        """Return the arguments with the first integer moved; None if there is none."""
+        for place, one in enumerate(arguments[:2]):
+            if _is_seed(one):
+                new = arguments[:place] + (self._other(one),) + arguments[place + 1 :]
+                return new, named
+        for name in NAMES:
+            if _is_seed(named.get(name)):
+                return arguments, dict(named, **{name: self._other(named[name])})
+        return None
+
+    def _other(self, seed: Any) -> int:
+        return (int(seed) + self._added) % _LIMIT if 0 <= seed < _LIMIT else int(seed) + self._added
+
+
+def move(session: Any, added: int, found: List[Seeding]) -> None:
+    """Add ``added`` to every seed of the user's code; list the calls in ``found``."""
+    moving = _Moving(session, added, found)
+    known = [pair for source, _ in sources.declared().values() for pair in source.seeders]
+    for module, path in (*known, *MAKERS):
+        session.after_import(module, _wrapping(session, moving, module, path))
+
+
+def _wrapping(session: Any, moving: _Moving, module: str, path: str) -> Callable[[], None]:
+    *folders, name = path.split(".")  # type: Tuple[List[str], str]
+    title = "%s.%s" % ("tf.keras" if module.endswith("._v2.keras") else module, path)
+
+    def made(original: Any) -> Any:
+        if isinstance(original, type):
+            return _of_class(moving, title, original)
+
+        def seed(*arguments: Any, **named: Any) -> Any:
+            return moving.called(title, original, arguments, named)
+
+        return seed
+
+    return lambda: session.wrap(owner_of(sys.modules[module], folders), name, made)
+
+
+def _of_class(moving: _Moving, title: str, original: Any) -> Any:
+    """Return a class that makes objects with moved seeds; every object of the original is one of
+    its own.
+    """
+
+    class Meta(type(original)):  # type: ignore[misc]
+        def __instancecheck__(cls, thing: Any) -> bool:
+            return isinstance(thing, original)
+
+        def __call__(cls, *arguments: Any, **named: Any) -> Any:
+            return moving.called(title, original, arguments, named)
+
+    return Meta(original.__name__, (original,), {"__doc__": original.__doc__})
+
+
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
