@@ -3,7 +3,14 @@
 from dataclasses import replace
 
 from detaudit.commands.spread.conclusion import conclude
-from detaudit.commands.spread.findings import SpreadAudit
+from detaudit.commands.spread.findings import (
+    ARGUMENTS,
+    CALLS,
+    VARIABLE,
+    SeedCall,
+    Seeding,
+    SpreadAudit,
+)
 from detaudit.commands.spread.summary import metric
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
@@ -44,7 +51,33 @@ PARTLY = replace(
         *VARYING.trials[2:],
     ),
 )
-AUDITS = {"varying": VARYING, "identical": IDENTICAL, "partly": PARTLY}
+CALLED = Seeding(
+    CALLS,
+    calls=(SeedCall("train.py", 6, "random.seed"), SeedCall("train.py", 7, "torch.manual_seed")),
+)
+OF_CALLS = replace(VARYING, program="train.py", seeding=CALLED, seeds=(0, 1, 2, 3, 4, 5))
+OF_ARGUMENTS = replace(VARYING, program="train.py", seeding=Seeding(ARGUMENTS, "--seed {seed}"))
+FREE = replace(VARYING, program="train.py", seeding=Seeding(CALLS))
+#: The variable is not read: only two runs were made.
+IGNORED = replace(
+    VARYING,
+    program="train.py",
+    seeding=Seeding(VARIABLE, "SEED"),
+    ignored=True,
+    seeds=(1, 2),
+    identical=2,
+    metrics=(metric("loss", [0.5] * 2, 1),),
+    trials=VARYING.trials[:2],
+)
+AUDITS = {
+    "varying": VARYING,
+    "identical": IDENTICAL,
+    "partly": PARTLY,
+    "calls": OF_CALLS,
+    "arguments": OF_ARGUMENTS,
+    "free": FREE,
+    "ignored": IGNORED,
+}
 
 
 def document(audit: SpreadAudit) -> v1.SpreadReport:

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 from detaudit.commands.spread.conclusion import conclude
-from detaudit.commands.spread.session import Options, each_seed
+from detaudit.commands.spread.options import Options
+from detaudit.commands.spread.results import pattern_of
+from detaudit.commands.spread.session import each_seed
 from detaudit.commands.spread.summary import metric
 from detaudit.core.condition import Condition
-from detaudit.report.pages.spread import answer, rounded
+from detaudit.report.pages.spread import answer, details, rounded
 
 from tests.pure import example_spreads as examples
 
@@ -79,3 +81,53 @@ def test_results_that_are_no_numbers_are_not_called_equal(values, verdict, said)
 )
 def test_a_value_has_the_digits_that_its_spread_leaves(value, spread, shown):
     assert rounded(value, spread) == shown
+
+
+@pytest.mark.parametrize(
+    ("audit", "verdict", "said", "seeds"),
+    [
+        (
+            examples.OF_CALLS,
+            "RESULTS VARY",
+            "The loss of 6 runs of train.py with different seeds is",
+            "0 to 5, added to those that the program sets at train.py:6 (random.seed), train.py:7 (torch.manual_seed)",
+        ),
+        (
+            examples.OF_ARGUMENTS,
+            "RESULTS VARY",
+            "of 6 runs of train.py with different seeds",
+            "1 to 6, in the arguments --seed {seed}",
+        ),
+        (
+            examples.FREE,
+            "RESULTS VARY",
+            "The loss of 6 runs of train.py is",
+            "the program sets none, so each run is the program as it is",
+        ),
+        (
+            examples.IGNORED,
+            "SEED IGNORED",
+            "Two runs of train.py with the seeds 1 and 2 are bitwise identical: it does not use the variable SEED.",
+            "1 to 2, in the variable SEED",
+        ),
+    ],
+)
+def test_the_answer_says_whose_runs_and_how_they_were_seeded(audit, verdict, said, seeds):
+    document = examples.document(audit)
+    assert answer(document).verdict == verdict and said in answer(document).sentence
+    (line,) = [line for line in details(document) if line.label == "Seeds"]
+    assert line.value == seeds
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("val_acc=([0-9.]+)", "val_acc"),
+        (r"epoch [0-9]+ loss\s+(\S+)", "loss"),
+        ("Test accuracy: (.*)%", "Test accuracy"),
+        ("(?P<auc>[0-9.]+) is the AUC", "auc"),
+        ("([0-9.]+)", "([0-9.]+)"),
+    ],
+)
+def test_a_pattern_has_the_name_of_its_group_or_of_the_words_before_it(pattern, name):
+    assert pattern_of(pattern)[0] == name

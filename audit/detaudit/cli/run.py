@@ -39,6 +39,7 @@ from detaudit.cli.output import (
 )
 from detaudit.cli.reproducer import reproduce
 from detaudit.cli.resumption import print_how_to_continue
+from detaudit.cli.target import scripts, working_folder
 from detaudit.cli.third_parties import Probes
 from detaudit.core.sentences import capitalized, listed
 from detaudit.errors import UsageError
@@ -70,27 +71,13 @@ EXAMPLE = "Example: detaudit run train.py --epochs 3"
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
-def _scripts(incomplete: str) -> list[str]:
-    """Return Python files, notebooks, shell scripts, and folders on the way to them, for
-    completion.
-    """
-    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError:
-        return []
-    names = [f"{entry}/" if entry.is_dir() else str(entry) for entry in entries]
-    ends = (".py", ".ipynb", ".sh", "/")
-    return [name for name in names if name.endswith(ends) and name.startswith(incomplete)]
-
-
 def run_command(
     context: typer.Context,
     target: Annotated[
         str,
         typer.Argument(
             metavar="SCRIPT",
-            autocompletion=_scripts,
+            autocompletion=scripts,
             help="The script or notebook; with -m, the module; or package.module:function, or an installed command.",
         ),
     ],
@@ -338,10 +325,3 @@ def _located_kernel(audit: "RunAudit") -> "LocatedOperation | None":
 
     pinpoint = audit.pinpoint
     return pinpoint.operation if pinpoint is not None and pinpoint.origin == KERNEL else None
-
-
-def working_folder() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("The working folder no longer exists. Change to another folder.") from None

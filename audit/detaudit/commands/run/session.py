@@ -2,7 +2,6 @@
 runner.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -26,7 +25,6 @@ from detaudit.core.condition import Condition
 from detaudit.core.durations import duration
 from detaudit.core.events import Emit, Notice
 from detaudit.core.experiment import Finished
-from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.core.sentences import capitalized, number
 from detaudit.errors import UsageError
 from detaudit.execution import claims
@@ -43,7 +41,6 @@ from detaudit.execution.program.program import Program, listing
 from detaudit.execution.program.sandboxed import Sandboxed, written_by
 from detaudit.execution.program.trainer import Trainer
 from detaudit.execution.runner import Runner, default_jobs
-from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice, choose
 from detaudit.execution.sandbox.errors import SandboxFailed, StateGone
 from detaudit.execution.sandbox.view import IN_PLACE, OVERLAY
@@ -54,8 +51,6 @@ from detaudit.registry import base
 INTERRUPTED = "interrupted"
 MOST_NAMES = 50  # files written by runs
 SEARCHED = 70  # approximate number of runs if the cause is searched for
-#: Signals that a batch system or the kernel sends, not the script.
-FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
 
 
 @dataclass(frozen=True)
@@ -196,7 +191,7 @@ class _Run:
         trials = self.session.trials()
         facts = {
             "framework": {"backend": backend_of(trials) or self.backend},
-            **_imported(trials),
+            **launch.imported(trials),
         }
         isolation = Isolation()
         if choice is not None:
@@ -229,14 +224,11 @@ class _Run:
     def _continue_saved(self, hello: Hello, files: Mapping[str, tuple[int, int, int]]) -> None:
         """Continue with the runs of a saved audit of the same script."""
         options, program = self.options, self.program
-        command = [program.title, str(program.cwd), str(program.root), *program.arguments]
-        whole = "\0".join(command).encode("utf-8", "surrogateescape")
         identity = self.session.identity(
             hello,
             options.seed,
             "run",
-            # A digest, because arguments may contain secrets.
-            arguments=hashlib.sha256(whole).hexdigest(),
+            arguments=launch.digest_of(program),
             options={
                 "--backend": options.backend,
                 "--device": options.device,
@@ -245,9 +237,9 @@ class _Run:
             },
             files={name: status for name, status in files.items() if not stat.S_ISDIR(status[1])},
         )
-        self.session.go_on(identity, _ended_by_script, self.sandboxed.take_up)
+        self.session.go_on(identity, launch.ended_by_script, self.sandboxed.take_up)
         self.trainer.remember(list(self.runner.finished.values()))
-        self._remove_unfinished()
+        launch.remove_unfinished(self.runner)
 
     def _listing(self) -> dict[str, tuple[int, int, int]]:
         """Return the program's files, without those that this command writes there."""
@@ -257,18 +249,6 @@ class _Run:
     def _is_ours(self, name: str) -> bool:
         path = Path(os.path.realpath(self.program.root), name)
         return path in self.reports or path.is_relative_to(self.session.folder.path)
-
-    def _remove_unfinished(self) -> None:
-        """Remove the folders of runs that had begun and are not continued: their numbers are used
-        again.
-
-        Nothing refers to them, so an interruption here loses nothing that is saved.
-        """
-        finished = self.runner.finished.values()
-        folders = {run.trace.folder for run in finished if run.trace is not None}
-        for path in self.runner.control.iterdir():
-            if not any(folder.is_relative_to(path) for folder in folders):
-                tree.remove(path)
 
     def _investigate(self, blank: RunAudit) -> RunAudit:
         """Return the findings of the investigation, or what was known when it ended early."""
@@ -434,12 +414,6 @@ class _Run:
         self.runner.limits = replace(self.runner.limits, jobs=1)
 
 
-def _ended_by_script(outcome: Outcome) -> bool:
-    """Whether the script itself ended the run; otherwise another run might end differently."""
-    ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
-    return ended and not any(name in outcome.reason for name in FROM_OUTSIDE)
-
-
 def _end_early(so_far: RunAudit, why: str) -> RunAudit:
     """Return what was known when the investigation ended early."""
     if so_far.reproducible is None:
@@ -476,14 +450,6 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
     }
     offline = () if online else trackers.notes(imported)
     return (*environment.warnings(os.environ), *own, *offline, *_not_recorded(trials))
-
-
-def _imported(trials: Sequence[Finished]) -> dict[str, list[str]]:
-    """Return the distributions that the runs have imported, as a fact; nothing if none says so."""
-    traces = (trial.trace for trial in trials if trial.trace is not None)
-    known = [trace.measures.imported for trace in traces]
-    listed = [names for names in known if names is not None]
-    return {"imported": sorted({name for names in listed for name in names})} if listed else {}
 
 
 def _of_forks(forks: Forks) -> tuple[str, ...]:

@@ -8,6 +8,35 @@ from detaudit.core.experiment import Finished
 from detaudit.core.statistics import Interval
 from detaudit.core.verdict import Verdict
 
+#: How a run gets its seed: our own model; arguments, or a variable, of the user's program; or the
+#: calls with which it seeds generators itself.
+MODEL, ARGUMENTS, VARIABLE, CALLS = "model", "arguments", "variable", "calls"
+
+
+@dataclass(frozen=True)
+class SeedCall:
+    """A line of the user's code that seeds a generator with ``function``."""
+
+    file: str
+    line: int
+    function: str
+
+
+@dataclass(frozen=True)
+class Seeding:
+    """``how`` runs get their seeds: by the arguments or the variable that the user has ``given``,
+    or by the ``calls`` that were observed to seed a generator.
+    """
+
+    how: str = MODEL
+    given: str = ""
+    calls: tuple[SeedCall, ...] = ()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing gives the program another seed: it runs as it is."""
+        return self.how == CALLS and not self.calls
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -35,14 +64,18 @@ class Metric:
 
 @dataclass(frozen=True)
 class SpreadAudit:
-    """``seeds`` are those of the runs that completed, of which at most ``identical`` ended on the
-    same bits.
+    """``seeds`` are those of the runs that completed, or what was added to the program's own, and
+    at most ``identical`` of these runs ended on the same bits. ``ignored``: the program does not
+    use the seed that it is given, so that only two runs were made. ``program`` is its title.
     """
 
     options: dict[str, Any]
     seeds: tuple[int, ...] = ()
     identical: int = 0
     metrics: tuple[Metric, ...] = ()
+    program: str = ""
+    seeding: Seeding = Seeding()
+    ignored: bool = False
     # The fields of every report
     environment: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

@@ -1,51 +1,58 @@
 """One ``detaudit spread``: the same training with one seed after another."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from detaudit_probes.protocol import Orders
 
+from detaudit.commands.spread import results, seeding
 from detaudit.commands.spread.findings import SpreadAudit
-from detaudit.commands.spread.summary import identical, metrics_of
+from detaudit.commands.spread.options import Options
+from detaudit.commands.spread.programs import audited
+from detaudit.commands.spread.summary import Results, identical, measured, metrics_of
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.sentences import number
 from detaudit.execution import interpreter
-from detaudit.execution.audit import session
+from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
-from detaudit.execution.limits import TRIAL_SECONDS, Limits, parse_budget
+from detaudit.execution.limits import Limits, parse_budget
+from detaudit.execution.program.program import Program
 from detaudit.execution.runner import default_jobs
+from detaudit.execution.workspace import LONG, SHORT
 from detaudit.registry import base
 
 #: The model of the tutorial that detaudit grew from.
 MODEL = "tutorial"
-RUNS = 30
 
 
-@dataclass(frozen=True)
-class Options:
-    """The user's options, which are in the report."""
-
-    python: str
-    backend: str | None = None
-    device: str = "auto"
-    runs: int = RUNS
-    seed: int = 1
-    jobs: int | None = None
-    timeout: float = TRIAL_SECONDS
-    budget: str | None = None
-
-
-def run(options: Options, emit: Emit, resume: str | Path | None = None) -> SpreadAudit:
-    """Train with each seed. Raises UsageError and EnvironmentUnusable; an interruption returns the
-    findings so far.
+def run(
+    options: Options,
+    emit: Emit,
+    resume: str | Path | None = None,
+    program: Program | None = None,
+    reports: Collection[Path] = (),
+) -> SpreadAudit:
+    """Train with each seed: the user's ``program``, or else the model of the tutorial. Raises
+    UsageError and EnvironmentUnusable; an interruption returns the findings so far. ``reports`` are
+    files that are written for the user.
     """
+    if program is None:
+        return _of_our_model(options, emit, resume)
+    how = seeding.chosen(options.seed_args, options.seed_env)
+    read = results.reader(options.parse, options.results)
+    with session(emit, resume, SHORT) as work:
+        audit = audited(program, options, how, read, work, reports)
+        return work.complete(with_results(audit, work, read))
+
+
+def _of_our_model(options: Options, emit: Emit, resume: str | Path | None) -> SpreadAudit:
     backend = interpreter.choose(options.backend, interpreter.ask(options.python).facts)
     options = replace(options, backend=backend)
     audit = SpreadAudit(asdict(options))
-    with session(emit, resume) as work:
+    with session(emit, resume, LONG) as work:
         on_gpu = work.on_gpu(options.device)
         first = base.base_condition(backend, options.device, options.seed, MODEL, on_gpu)
         first = replace(first, orders=Orders(record=False, evaluate=True))
@@ -58,20 +65,24 @@ def run(options: Options, emit: Emit, resume: str | Path | None = None) -> Sprea
             audit = replace(audit, environment=hello.facts)
             emit(Phase(f"Training with {number(options.runs, 'seed')}"))
             work.ask(each_seed(first, options.runs))
-        runs = _completed(work.trials())
-        audit = replace(
-            audit,
-            environment={**audit.environment, "framework": work.framework()},
-            seeds=tuple(run.trial.condition.seed for run in runs),
-            identical=identical(runs),
-            metrics=metrics_of(runs, options.seed),
-        )
-        return work.complete(audit)
+        return work.complete(with_results(audit, work, measured))
 
 
 def each_seed(first: Condition, runs: int) -> Experiment[None]:
     """Run the condition with its seed and the following ones."""
     yield [Trial(replace(first, seed=first.seed + place), 0) for place in range(runs)]
+
+
+def with_results(audit: SpreadAudit, work: Session, read: Results) -> SpreadAudit:
+    """Return the audit with what its completed runs ended with."""
+    runs = _completed(work.trials())
+    return replace(
+        audit,
+        environment={**audit.environment, "framework": work.framework()},
+        seeds=tuple(run.trial.condition.seed for run in runs),
+        identical=identical(runs, read),
+        metrics=metrics_of(runs, audit.options["seed"], read),
+    )
 
 
 def _completed(runs: Sequence[Finished]) -> list[Finished]:

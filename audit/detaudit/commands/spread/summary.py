@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,27 +10,48 @@ from detaudit.commands.spread.findings import Metric
 from detaudit.core import statistics
 from detaudit.core.experiment import Finished
 
+EVALUATION = "evaluation"  # what a trace calls the group of results that ``evaluate`` returns
+MOST_READ = 10_000_000  # bytes of a run's output
 
-def metrics_of(runs: Sequence[Finished], seed: int) -> tuple[Metric, ...]:
+
+Results = Callable[[Finished], dict[str, float]]
+
+
+def metrics_of(runs: Sequence[Finished], seed: int, results_of: Results) -> tuple[Metric, ...]:
     """Return the statistics of every number that the completed ``runs`` end with. ``seed`` is that
     of the resampling.
     """
-    results = [_results(run) for run in runs]
+    results = [results_of(run) for run in runs]
     names = dict.fromkeys(name for result in results for name in result)
     return tuple(
         metric(name, [result.get(name, math.nan) for result in results], seed) for name in names
     )
 
 
-def _results(run: Finished) -> dict[str, float]:
-    measured = run.trace.measures.results if run.trace is not None else ()
-    return {name: value for _, name, value in measured}
+def measured(run: Finished) -> dict[str, float]:
+    """Return the losses and metrics that Keras reported last, those of an evaluation by that
+    name.
+    """
+    found = run.trace.measures.results if run.trace is not None else ()
+    return {
+        f"{name} of evaluate" if group == EVALUATION else name: value
+        for group, name, value in found
+    }
 
 
-def identical(runs: Sequence[Finished]) -> int:
-    """Return the largest number of runs that ended on the same bits."""
-    ends = Counter(run.trace.final for run in runs if run.trace is not None and run.trace.final)
+def identical(runs: Sequence[Finished], results_of: Results) -> int:
+    """Return the largest number of runs that ended on the same bits: on the same weights, or if
+    none were observed, on the same output and the same results.
+    """
+    ends = Counter(_end(run, results_of) for run in runs if run.trace is not None)
     return max(ends.values(), default=0)
+
+
+def _end(run: Finished, results_of: Results) -> object:
+    assert run.trace is not None
+    if run.trace.final:
+        return run.trace.final
+    return run.trace.stdout(MOST_READ), tuple(results_of(run).items())
 
 
 def metric(name: str, values: Sequence[float], seed: int) -> Metric:

@@ -2,23 +2,30 @@
 that starts it, and an end at which its folder is as it was.
 """
 
+import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from detaudit.core.events import Emit, Notice
+from detaudit.core.experiment import Finished
+from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
 from detaudit.execution.program.process import Process, Services
 from detaudit.execution.program.program import Program
 from detaudit.execution.runner import Runner
+from detaudit.execution.sandbox import tree
 from detaudit.execution.sandbox.choice import Choice
 from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.execution.sandbox.view import COPY, OVERLAY, Sandbox
 from detaudit.execution.workspace import RUNS
+
+#: Signals that a batch system or the kernel sends, not the script.
+FROM_OUTSIDE = ("SIGINT", "SIGHUP", "SIGTERM", "SIGKILL")
 
 
 def environment(
@@ -61,6 +68,39 @@ def start(
     return work.start(
         interpreter, limits, control, variables, keep_bytes=False, open_host=open_process, **how
     )
+
+
+def remove_unfinished(runner: Runner) -> None:
+    """Remove the folders of runs that had begun and are not continued: their numbers are used
+    again.
+
+    Nothing refers to them, so an interruption here loses nothing that is saved.
+    """
+    finished = runner.finished.values()
+    folders = {run.trace.folder for run in finished if run.trace is not None}
+    for path in runner.control.iterdir():
+        if not any(folder.is_relative_to(path) for folder in folders):
+            tree.remove(path)
+
+
+def digest_of(program: Program) -> str:
+    """Return a digest of the command line and its folders: arguments may contain secrets."""
+    command = [program.title, str(program.cwd), str(program.root), *program.arguments]
+    return hashlib.sha256("\0".join(command).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def imported(trials: Sequence[Finished]) -> dict[str, list[str]]:
+    """Return the distributions that the runs have imported, as a fact; nothing if none says so."""
+    traces = (trial.trace for trial in trials if trial.trace is not None)
+    known = [trace.measures.imported for trace in traces]
+    listed = [names for names in known if names is not None]
+    return {"imported": sorted({name for names in listed for name in names})} if listed else {}
+
+
+def ended_by_script(outcome: Outcome) -> bool:
+    """Whether the script itself ended the run; otherwise another run might end differently."""
+    ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
+    return ended and not any(name in outcome.reason for name in FROM_OUTSIDE)
 
 
 def close(sandbox: Sandbox, keep: bool, emit: Emit) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from detaudit.core.sentences import capitalized, number
+from detaudit.core.sentences import capitalized, listed, number
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -19,6 +19,10 @@ from detaudit.report.pages.page import (
 )
 from detaudit.report.schema import v1
 
+# How runs are given their seeds (schema ``Seeding``)
+CALLS, VARIABLE = "calls", "variable"
+MOST_CALLS = 6
+
 
 def page(report: v1.SpreadReport) -> Page:
     """Return the whole page."""
@@ -32,19 +36,23 @@ def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
     yield answer(report)
     if report.metrics:
         yield _statistics(report)
-    yield Lines((*_details(report), *frame.context_lines(report)))
+    yield Lines((*details(report), *frame.context_lines(report)))
     for metric in report.metrics:
         yield _values(report, metric)
 
 
 def answer(report: v1.SpreadReport) -> Answer:
     """How far are the results apart?"""
+    if report.ignored:
+        return Answer("bad", "SEED IGNORED", _ignored(report))
     if report.outcome == "inconclusive" or not report.metrics:
         return Answer("unsure", "NOT DECIDED", f"{capitalized(report.reason)}.")
-    runs = f"{number(len(report.seeds), 'run')} with different seeds"
+    of_program = f" of {report.program}" if report.program else ""
+    seeds = "" if _is_free(report) else " with different seeds"
+    runs = f"{number(len(report.seeds), 'run')}{of_program}{seeds}"
     if report.identical == len(report.seeds):
-        sentence = f"All {runs} are bitwise identical: the seed has no effect."
-        return Answer("good", "IDENTICAL", sentence)
+        effect = "" if _is_free(report) else ": the seed has no effect"
+        return Answer("good", "IDENTICAL", f"All {runs} are bitwise identical{effect}.")
     metric = report.metrics[0]
     without = sum(value is None for value in metric.values)
     of_those = f" {without} of them ended without a finite {metric.name}." if without else ""
@@ -61,7 +69,45 @@ def answer(report: v1.SpreadReport) -> Answer:
     return Answer("good", "RESULTS VARY", sentence)
 
 
-def _details(report: v1.SpreadReport) -> Iterator[Line]:
+def _is_free(report: v1.SpreadReport) -> bool:
+    """Whether the program ran as it is, because it sets no seed."""
+    return report.seeding.how == CALLS and not report.seeding.calls
+
+
+def _ignored(report: v1.SpreadReport) -> str:
+    one, other = report.seeds[0], report.seeds[-1]
+    if report.seeding.how == CALLS:
+        return (
+            f"Two runs of {report.program} are bitwise identical, although {other} was added to each seed "
+            f"that it sets."
+        )
+    return (
+        f"Two runs of {report.program} with the seeds {one} and {other} are bitwise identical: it does "
+        f"not use {_name(report)}."
+    )
+
+
+def _name(report: v1.SpreadReport) -> str:
+    given = report.seeding.given
+    return f"the variable {given}" if report.seeding.how == VARIABLE else f"the arguments {given}"
+
+
+def _seeds(report: v1.SpreadReport) -> str:
+    """Return how runs got their seeds."""
+    if not report.seeds:
+        return ""
+    seeds = f"{report.seeds[0]} to {report.seeds[-1]}"
+    if report.seeding.how != CALLS:
+        return f"{seeds}, in {_name(report)}"
+    if not report.seeding.calls:
+        return "the program sets none, so each run is the program as it is"
+    lines = [f"{call.file}:{call.line} ({call.function})" for call in report.seeding.calls]
+    return f"{seeds}, added to those that the program sets at {listed(lines, MOST_CALLS)}"
+
+
+def details(report: v1.SpreadReport) -> Iterator[Line]:
+    if report.program:
+        yield Line("Seeds", _seeds(report))
     yield Line("Identical", f"{report.identical} of {number(len(report.seeds), 'run')}")
     for metric in report.metrics:
         if metric.detectable:

@@ -764,11 +764,35 @@ class Metric(Part):
     detectable: Positive | None
 
 
-class SpreadReport(Document, tag_field="command", tag="spread"):
-    """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds``, at most
-    ``identical`` ended on the same bits.
+class SeedCall(Part):
+    """A line of the user's code that seeds a generator with ``function``."""
+
+    file: Name
+    line: Natural
+    function: Name
+
+
+class Seeding(Part):
+    """``how`` runs got their seeds: ``model`` (detaudit's own), the ``arguments`` or the
+    ``variable`` that the user has ``given``, or ``calls``: to each integer with which the program
+    seeds a generator, a number was added. If there are no ``calls``, nothing was changed.
     """
 
+    how: Name
+    given: Text
+    calls: Annotated[tuple[SeedCall, ...], Meta(max_length=1000)]
+
+
+class SpreadReport(Document, tag_field="command", tag="spread"):
+    """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds`` (if
+    ``seeding`` is by calls, these are the numbers that were added to the program's own), at most
+    ``identical`` ended on the same bits. ``program`` is empty for detaudit's own model.
+    ``ignored``: the program does not use the seeds, so only two runs were made.
+    """
+
+    program: Name
+    seeding: Seeding
+    ignored: bool
     seeds: Numbers
     identical: Natural
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]

@@ -1,0 +1,70 @@
+"""The numbers that a run of a user's program ends with: those of Keras, those that the user's
+patterns find in its output, or those in a JSON file that it writes.
+"""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+
+from detaudit_probes.protocol import NUMBER
+
+from detaudit.commands.spread.summary import MOST_READ, measured
+from detaudit.core.experiment import Finished
+from detaudit.errors import UsageError
+
+MOST = 100  # numbers of one file
+#: The words at the end of a text, such as ``val_acc=`` or ``test accuracy: ``.
+_WORDS = re.compile(r"[^\W\d]\w*(?:[ -][^\W\d]\w*)*(?=\W*$)")
+
+
+def reader(patterns: Sequence[str], file: str | None) -> Callable[[Finished], dict[str, float]]:
+    """Return what reads the results of a run. Raises UsageError for a pattern that is none."""
+    found = [pattern_of(one) for one in patterns]
+    if not found and file is None:
+        return measured
+
+    def read(run: Finished) -> dict[str, float]:
+        text = _output(run) if found else ""
+        results = {}
+        for name, pattern in found:
+            values = pattern.findall(text)
+            if values:
+                results[name] = _number(values[-1])
+        return {**results, **(_of_file(run, file) if file is not None else {})}
+
+    return read
+
+
+def pattern_of(text: str) -> tuple[str, re.Pattern[str]]:
+    """Return the name of a result, and the pattern that finds it: the group's name, or the words
+    before the group.
+    """
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UsageError(f"--parse {text!r} is no regular expression: {error}.") from None
+    if pattern.groups != 1:
+        raise UsageError("--parse takes a regular expression with one group: 'accuracy ([0-9.]+)'.")
+    words = _WORDS.search(re.sub(r"\\.", " ", text.partition("(")[0]))
+    name = next(iter(pattern.groupindex), words[0] if words else text)
+    return name, pattern
+
+
+def _output(run: Finished) -> str:
+    return "" if run.trace is None else run.trace.stdout(MOST_READ).decode("utf-8", "replace")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _of_file(run: Finished, file: str) -> dict[str, float]:
+    read = run.trace.contents if run.trace is not None else None
+    name = str(PurePath(file))
+    leaves = (leaf for one in read.files if one.name == name for leaf in one.leaves) if read else ()
+    numbers = [leaf for leaf in leaves if leaf.kind == NUMBER]
+    return {leaf.place: _number(leaf.text) for leaf in numbers[:MOST]}

@@ -1,0 +1,48 @@
+"""How each run of a user's program gets its seed: as the user says, or by a number that is added to
+the seeds that the program sets.
+"""
+
+import shlex
+from dataclasses import replace
+
+from detaudit.commands.spread.findings import ARGUMENTS, CALLS, VARIABLE, Seeding
+from detaudit.core.condition import Condition
+from detaudit.errors import UsageError
+
+PLACE = "{seed}"
+
+
+def chosen(arguments: str | None, variable: str | None) -> Seeding:
+    """Return how the user says that the program gets its seed. Raises UsageError."""
+    if arguments is not None and variable is not None:
+        raise UsageError("Give --seed-args or --seed-env, not both.")
+    if arguments is not None:
+        if PLACE not in arguments:
+            raise UsageError(
+                f"--seed-args takes the place of the seed as {PLACE}: '--seed {PLACE}'."
+            )
+        return Seeding(ARGUMENTS, arguments)
+    if variable is not None:
+        if not variable or "=" in variable:
+            raise UsageError(f"--seed-env takes the name of a variable, not {variable!r}.")
+        return Seeding(VARIABLE, variable)
+    return Seeding(CALLS)
+
+
+def conditions(first: Condition, seeding: Seeding, runs: int) -> list[Condition]:
+    """Return the condition of each run. Seeds begin with that of ``first``; what is added to the
+    program's own begins with 0.
+    """
+    return [_seeded(first, seeding, place) for place in range(runs)]
+
+
+def _seeded(first: Condition, seeding: Seeding, place: int) -> Condition:
+    if seeding.how == CALLS:
+        return replace(first, seed=place).with_orders(seeds_plus=place)
+    condition = replace(first, seed=first.seed + place)
+    if seeding.how == VARIABLE:
+        return condition.with_environment({seeding.given: str(condition.seed)})
+    words = shlex.split(seeding.given)
+    return condition.with_orders(
+        more_arguments=tuple(word.replace(PLACE, str(condition.seed)) for word in words)
+    )

@@ -1,0 +1,139 @@
+"""`detaudit spread` of a program: how it gets its seeds, and what its runs end with."""
+
+import os
+import signal
+import sys
+import textwrap
+import threading
+
+import pytest
+from detaudit.commands.spread.conclusion import conclude
+from detaudit.commands.spread.options import Options
+from detaudit.commands.spread.session import run
+from detaudit.core.events import TrialEnded
+from detaudit.errors import UsageError
+from detaudit.execution.program import program
+
+SCRIPT = """
+    import json, os, random, sys
+    seed = 3
+    if "--seed" in sys.argv:
+        seed = int(sys.argv[sys.argv.index("--seed") + 1])
+    elif "SEED" in os.environ:
+        seed = int(os.environ["SEED"])
+    random.seed(seed)
+    loss = random.random()
+    print("epoch 1 loss 9.5")
+    print("epoch 2 loss", loss)
+    json.dump({"test": {"loss": loss, "rows": 7}, "name": "a"}, open("metrics.json", "w"))
+"""
+
+
+@pytest.fixture
+def spread(tmp_path):
+    """Run a script with these options; what was found."""
+
+    def several(text=SCRIPT, resume=None, emit=lambda event: None, arguments=(), **options):
+        folder = tmp_path / "work"
+        folder.mkdir(exist_ok=True)
+        if resume is None:
+            (folder / "train.py").write_text(textwrap.dedent(text))
+        found = program.find("train.py", False, arguments, folder)
+        given = Options(sys.executable, **{"runs": 4, "jobs": 2, "timeout": 60.0, **options})
+        audit = run(given, emit, resume, found)
+        assert sorted(os.listdir(folder)) == ["train.py"]
+        return audit
+
+    return several
+
+
+def losses(audit, name="loss"):
+    (metric,) = [one for one in audit.metrics if one.name == name]
+    return metric.values
+
+
+def expected(*seeds):
+    import random
+
+    return tuple(random.Random(seed).random() for seed in seeds)
+
+
+PARSED = {"parse": ("epoch [0-9]+ loss ([0-9.e-]+)",)}
+
+
+def test_seeds_are_given_as_arguments_in_a_variable_or_to_the_calls_that_set_seeds(spread):
+    by_arguments = spread(seed_args="--seed {seed}", seed=5, **PARSED)
+    assert by_arguments.seeds == (5, 6, 7, 8) and conclude(by_arguments).exit_code == 0
+    assert losses(by_arguments, "loss") == expected(5, 6, 7, 8)
+    by_variable = spread(seed_env="SEED", seed=5, **PARSED)
+    assert by_variable.metrics == by_arguments.metrics
+    by_calls = spread(**PARSED)
+    assert losses(by_calls, "loss") == expected(3, 4, 5, 6)
+    assert by_calls.seeds == (0, 1, 2, 3)
+    assert [(one.file, one.line, one.function) for one in by_calls.seeding.calls] == [
+        ("train.py", 8, "random.seed")
+    ]
+    assert all(audit.identical == 1 for audit in (by_arguments, by_variable, by_calls))
+
+
+def test_results_are_read_from_a_file_that_the_script_writes(spread):
+    audit = spread(results="metrics.json")
+    assert {metric.name for metric in audit.metrics} == {"test.loss", "test.rows"}
+    assert losses(audit, "test.loss") == expected(3, 4, 5, 6)
+    assert losses(audit, "test.rows") == (7.0,) * 4
+
+
+def test_a_program_that_does_not_use_its_seed_is_refused_after_two_runs(spread):
+    audit = spread(seed_env="OTHER", **PARSED)
+    assert audit.ignored and len(audit.trials) == 2
+    assert conclude(audit).reason == "runs with different seeds are identical"
+    fixed = "import random\nrandom.seed(1)\nprint('loss', 2)"
+    assert spread(fixed, parse=("loss ([0-9]+)",)).ignored
+
+
+def test_a_program_that_sets_no_seed_runs_as_it_is(spread):
+    audit = spread("import random\nprint('loss', random.random())", parse=("loss (.*)",))
+    assert audit.seeding.is_free and not audit.ignored and audit.identical == 1
+    same = spread("print('loss', 2)", parse=("loss (.*)",))
+    assert same.seeding.is_free and not same.ignored and same.identical == 4
+    assert conclude(same).exit_code == 0
+
+
+def test_runs_that_end_on_no_number_or_fail_are_not_passed_over(spread):
+    none = spread()
+    assert len(none.trials) == 2
+    assert conclude(none).reason == "no run ended with a number: give --parse or --results"
+    nan = "import random, sys\nrandom.seed(1)\nprint('loss', 'nan' if random.random() < .3 else 1)"
+    values = losses(spread(nan, parse=("loss (.*)",), runs=6))
+    assert None in values and 1.0 in values
+    failing = SCRIPT + "    sys.exit(seed == 2)\n"
+    audit = spread(failing, seed_args="--seed {seed}", **PARSED)
+    assert audit.seeds == (1, 3, 4)
+    assert conclude(audit).reason == "some runs did not complete: 3 of 4 completed"
+
+
+def test_an_interrupted_spread_goes_on_where_it_ended(spread):
+    ended = []
+
+    def interrupt(event):
+        ended.append(isinstance(event, TrialEnded))
+        if sum(ended) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    assert threading.current_thread() is threading.main_thread()
+    first = spread(emit=interrupt, **PARSED)
+    assert first.interrupted and first.resume and conclude(first).exit_code == 130
+    rest = spread(resume=first.resume, **PARSED)
+    assert not rest.interrupted and losses(rest, "loss") == expected(3, 4, 5, 6)
+    assert len(rest.trials) == 4
+
+
+def test_wrong_options_are_refused_before_the_first_run(spread):
+    with pytest.raises(UsageError, match="not both"):
+        spread(seed_args="--seed {seed}", seed_env="SEED")
+    with pytest.raises(UsageError, match=r"--seed \{seed\}"):
+        spread(seed_args="--seed 1")
+    with pytest.raises(UsageError, match="one group"):
+        spread(parse=("loss",))
+    with pytest.raises(UsageError, match="no regular expression"):
+        spread(parse=("loss (",))
