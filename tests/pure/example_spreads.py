@@ -7,11 +7,12 @@ from detaudit.commands.spread.findings import (
     ARGUMENTS,
     CALLS,
     VARIABLE,
+    Against,
     SeedCall,
     Seeding,
     SpreadAudit,
 )
-from detaudit.commands.spread.summary import metric
+from detaudit.commands.spread.summary import difference, metric
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
@@ -69,6 +70,23 @@ IGNORED = replace(
     metrics=(metric("loss", [0.5] * 2, 1),),
     trials=VARYING.trials[:2],
 )
+
+
+def against(values: tuple[float, ...], seeds: tuple[int, ...] = (1, 2, 3, 4, 5, 6)) -> Against:
+    apart = [other - one for one, other in zip(LOSSES, values, strict=False)]
+    return Against(
+        "other.py",
+        OF_ARGUMENTS.seeding,
+        False,
+        seeds,
+        1,
+        (metric("loss", values, 1),),
+        (difference("loss", apart, 1),),
+    )
+
+
+BETTER = replace(OF_ARGUMENTS, against=against((0.0103, 0.0125, 0.0079, 0.0095, 0.0131, 0.0109)))
+UNSURE = replace(OF_ARGUMENTS, against=against((0.0143, 0.0125, 0.0099, 0.0115, 0.0131, 0.0139)))
 AUDITS = {
     "varying": VARYING,
     "identical": IDENTICAL,
@@ -77,6 +95,8 @@ AUDITS = {
     "arguments": OF_ARGUMENTS,
     "free": FREE,
     "ignored": IGNORED,
+    "better": BETTER,
+    "unsure": UNSURE,
 }
 
 

@@ -1,15 +1,18 @@
 """From the results of runs with different seeds to their statistics and the answer."""
 
+import json
 import math
 from dataclasses import replace
 
 import pytest
+from detaudit.commands.spread import noise
 from detaudit.commands.spread.conclusion import conclude
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.results import pattern_of
 from detaudit.commands.spread.session import each_seed
 from detaudit.commands.spread.summary import metric
 from detaudit.core.condition import Condition
+from detaudit.errors import UsageError
 from detaudit.report.pages.spread import answer, details, rounded
 
 from tests.pure import example_spreads as examples
@@ -131,3 +134,39 @@ def test_the_answer_says_whose_runs_and_how_they_were_seeded(audit, verdict, sai
 )
 def test_a_pattern_has_the_name_of_its_group_or_of_the_words_before_it(pattern, name):
     assert pattern_of(pattern)[0] == name
+
+
+def test_two_programs_are_told_apart_only_if_their_pairs_are():
+    found = answer(examples.document(examples.BETTER))
+    assert found.verdict == "DIFFERENT"
+    assert found.sentence.startswith(
+        "The loss of other.py is smaller than that of train.py, by 0.00197 on average over 6 pairs of runs"
+    )
+    found = answer(examples.document(examples.UNSURE))
+    assert found.verdict == "NO DIFFERENCE FOUND" and "which may be chance (p = " in found.sentence
+    few = replace(examples.BETTER, against=examples.against((0.01, 0.02, 0.03)))
+    found = answer(examples.document(replace(few, options={"runs": 3, "seed": 1})))
+    assert found.verdict == "TOO FEW RUNS" and "six are needed" in found.sentence
+    equal = replace(examples.OF_ARGUMENTS, against=examples.against(examples.LOSSES))
+    assert answer(examples.document(equal)).verdict == "EQUAL RESULTS"
+    missing = replace(examples.BETTER, against=examples.against(examples.LOSSES, (1, 2, 3)))
+    assert conclude(missing).reason == "some runs did not complete: 9 of 12 completed"
+
+
+def test_a_difference_is_held_against_the_noise_of_a_file(tmp_path):
+    path = tmp_path / "noise.json"
+    path.write_text(noise.text(examples.VARYING.metrics, 1))
+    found = json.loads(path.read_text())["loss"]
+    assert found["n"] == 6 and found["identical"] == 1
+    assert found["interval"][0] < found["mean"] < found["interval"][1]
+    assert noise.above(path, found["mde"], None) == noise.above(path, -found["mde"], "loss")
+    assert noise.above(path, found["mde"], None)[0] and not noise.above(path, 0.001, "loss")[0]
+    for text, metric_of, said in (
+        (path.read_text(), "accuracy", "has no metric 'accuracy'; it has loss"),
+        ('{"loss": {"mde": null}}', None, "does not say which difference"),
+        ("[]", None, "is no file of"),
+        ("{", None, "Cannot read"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UsageError, match=said):
+            noise.above(path, 0.1, metric_of)

@@ -1,5 +1,7 @@
 """Intervals and tests, against SciPy and against simulated runs."""
 
+import math
+
 import numpy as np
 import pytest
 from detaudit.core import statistics
@@ -7,6 +9,7 @@ from detaudit.core.statistics import (
     detectable_difference,
     mean_interval,
     mean_p_value,
+    runs_for_rate,
     runs_needed,
     spread_interval,
     spread_p_value,
@@ -134,3 +137,11 @@ def test_fewer_runs_are_needed_for_a_larger_difference():
     assert runs_needed(0.0, 10, 0.5) == 10
     with pytest.raises(ValueError, match="positive"):
         runs_needed(1.0, 10, 0.0)
+
+
+def test_so_many_runs_show_a_rate_as_often_as_they_say():
+    assert runs_for_rate(0.01) == 299 and runs_for_rate(0.5, 0.5) == 1
+    assert 1 - (1 - 0.01) ** 299 >= 0.95 > 1 - (1 - 0.01) ** 298
+    for rate, power in ((0, 0.5), (1, 0.5), (0.5, 1), (0.5, math.nan)):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            runs_for_rate(rate, power)

@@ -33,14 +33,17 @@ SCRIPT = """
 def spread(tmp_path):
     """Run a script with these options; what was found."""
 
-    def several(text=SCRIPT, resume=None, emit=lambda event: None, arguments=(), **options):
+    def several(
+        text=SCRIPT, resume=None, emit=lambda event: None, arguments=(), against=None, **options
+    ):
         folder = tmp_path / "work"
         folder.mkdir(exist_ok=True)
         if resume is None:
             (folder / "train.py").write_text(textwrap.dedent(text))
         found = program.find("train.py", False, arguments, folder)
+        others = [] if against is None else [program.find("train.py", False, against, folder)]
         given = Options(sys.executable, **{"runs": 4, "jobs": 2, "timeout": 60.0, **options})
-        audit = run(given, emit, resume, found)
+        audit = run(given, emit, resume, [found, *others])
         assert sorted(os.listdir(folder)) == ["train.py"]
         return audit
 
@@ -137,3 +140,23 @@ def test_wrong_options_are_refused_before_the_first_run(spread):
         spread(parse=("loss",))
     with pytest.raises(UsageError, match="no regular expression"):
         spread(parse=("loss (",))
+
+
+def test_two_programs_are_compared_with_equal_seeds(spread):
+    """The other one's loss is larger by a quarter of the noise, which its seed hides otherwise."""
+    text = SCRIPT.replace(
+        "loss = random.random()", "loss = random.random() + 0.1 * ('up' in sys.argv)"
+    )
+    audit = spread(text, against=("up",), seed_args="--seed {seed}", runs=8, **PARSED)
+    other = audit.against
+    assert (audit.program, other.program) == ("train.py", "the other train.py")
+    assert audit.seeds == other.seeds == tuple(range(1, 9)) and conclude(audit).exit_code == 0
+    (found,) = other.differences
+    assert (found.name, found.pairs) == ("loss", 8) and found.mean == pytest.approx(0.1)
+    assert found.p_value == pytest.approx(2 / 2**8) and found.detectable < 1e-9
+    assert audit.metrics[0].spread > 0.1
+    same = spread(text, against=(), runs=6, **PARSED).against.differences[0]
+    assert (same.mean, same.p_value) == (0.0, 1.0)
+    fixed = "import random, sys\nrandom.seed(2)\nprint('loss', 1 if 'up' in sys.argv else random.random())"
+    half = spread(fixed, against=("up",), parse=("loss (.*)",))
+    assert half.against.ignored and not half.ignored and len(half.trials) == 4

@@ -1,6 +1,8 @@
 """``detaudit spread``: the same training with one seed after another."""
 
+import shlex
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,7 @@ from detaudit.cli.options import (
     interpreter_path,
 )
 from detaudit.cli.output import (
+    File,
     Screen,
     documented,
     hand_over,
@@ -73,10 +76,52 @@ def spread_command(
         str | None,
         typer.Option(metavar="F", help="Read results from this JSON file that the script writes."),
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Run this script too, with the same seeds, and compare: 'other.py --lr 0.1'.",
+        ),
+    ] = None,
     runs: Annotated[
-        int,
-        typer.Option(metavar="N", min=2, max=10_000, help="Number of runs, each with its seed."),
-    ] = 30,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=2,
+            max=10_000,
+            show_default="30, or as many as --rate needs",
+            help="Number of runs, each with its seed.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Make as many runs as show a case of what happens at this rate: 0.01.",
+        ),
+    ] = None,
+    power: Annotated[
+        float,
+        typer.Option(metavar="P", help="With --rate: the probability that a case is shown."),
+    ] = 0.95,
+    noise: Annotated[
+        Path | None,
+        typer.Option(metavar="F", help="Write the noise of each result as JSON, for --floor."),
+    ] = None,
+    floor: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F",
+            help="Run nothing: is --delta above the noise in this file of --noise? If not, exit with 1.",
+        ),
+    ] = None,
+    delta: Annotated[
+        float | None, typer.Option(metavar="D", help="With --floor: the difference.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --floor: the result; otherwise the first."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="The first seed; the others follow it.")
     ] = 1,
@@ -104,20 +149,24 @@ def spread_command(
     log_file: LogFile = None,
 ) -> None:
     """Train with one seed after another: how far are the results apart?"""
+    from detaudit.commands.spread import noise as noise_file
     from detaudit.commands.spread import session
     from detaudit.commands.spread.conclusion import conclude
     from detaudit.commands.spread.options import Options
+    from detaudit.core.events import Notice
     from detaudit.execution.program import program
     from detaudit.report import write
     from detaudit.report.build import common
     from detaudit.report.schema import v1
 
-    _check(target, seed_args, seed_env, parse, results)
+    if floor is not None or delta is not None:
+        raise typer.Exit(_compare_with_floor(floor, delta, metric))
+    _check(target, seed_args, seed_env, parse, results, against)
     options = Options(
         python=interpreter_path(python),
         backend=backend,
         device=device,
-        runs=runs,
+        runs=_number_of(runs, rate, power),
         seed=seed,
         seed_args=seed_args,
         seed_env=seed_env,
@@ -128,28 +177,63 @@ def spread_command(
         budget=limits.check_budget(budget),
     )
     targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)
-    for path in targets.values():
+    outputs = {**targets, "noise": noise}
+    for path in outputs.values():
         write.check_target(path)
-    write.refuse_equal({**targets, "log-file": log_file})
-    script, written = None, {**targets, "log": log_file}
-    if target is not None:
-        words = tuple(arguments or ())
-        script = program.find(target, module, words, working_folder(), options.python)
-        write.refuse_files_of(script.root, written)
+    write.refuse_equal({**outputs, "log-file": log_file})
+    commands = [] if target is None else [[target, *(arguments or ())]]
+    if against is not None:
+        commands.append(shlex.split(against))
+    programs = [
+        program.find(name, module, tuple(words), working_folder(), options.python)
+        for name, *words in filter(None, commands)
+    ]
+    written = {**outputs, "log": log_file}
+    for one in programs:
+        write.refuse_files_of(one.root, written)
     screen = Screen.set_up(verbose, quiet, log_file)
     with screen.progress() as emit:
-        audit = session.run(options, emit, resume, script, list(filter(None, written.values())))
+        if rate is not None:
+            said = f"{options.runs} runs show, in {power:.3g} of cases, what happens in {rate:g} of runs"
+            emit(Notice(f"{said}."))
+        audit = session.run(options, emit, resume, programs, list(filter(None, written.values())))
     document = documented(
         lambda found: common.document(v1.SpreadReport, found, conclude(found)), audit
     )
-    code = hand_over(document, reports(document, targets), screen)
+    files = dict(reports(document, targets))
+    if noise is not None:
+        files[noise] = File(lambda: noise_file.text(audit.metrics, audit.identical))
+    code = hand_over(document, files, screen)
     print_how_to_continue(audit, 1 + len(arguments or ()) if target is not None else 0)
     raise typer.Exit(code)
+
+
+def _number_of(runs: int | None, rate: float | None, power: float) -> int:
+    from detaudit.core.statistics import runs_for_rate
+
+    if rate is None:
+        return 30 if runs is None else runs
+    if runs is not None:
+        raise UsageError("--rate says how many runs are made: leave out --runs.")
+    try:
+        return max(2, runs_for_rate(rate, power))
+    except ValueError:
+        raise UsageError("--rate and --power are between 0 and 1.") from None
+
+
+def _compare_with_floor(floor: Path | None, delta: float | None, metric: str | None) -> int:
+    from detaudit.commands.spread import noise
+
+    if floor is None or delta is None:
+        raise UsageError("--floor and --delta belong together: --floor noise.json --delta 0.003.")
+    enough, sentence = noise.above(floor, delta, metric)
+    print(sentence)
+    return 0 if enough else 1
 
 
 def _check(target: str | None, *of_script: object) -> None:
     if target is None and any(of_script):
         raise UsageError(
-            "--seed-args, --seed-env, --parse and --results are for a script: "
+            "--against, --seed-args, --seed-env, --parse and --results are for a script: "
             "detaudit spread OPTIONS SCRIPT."
         )

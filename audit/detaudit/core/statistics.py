@@ -172,6 +172,15 @@ def runs_needed(spread: float, pilot: int, difference: float, power: float = POW
     return max(pilot, math.ceil(needed))
 
 
+def runs_for_rate(rate: float, power: float = LEVEL) -> int:
+    """Return how many runs show, with the probability ``power``, at least one case of what happens
+    in a share ``rate`` of all runs. Raises ValueError unless both are between 0 and 1.
+    """
+    if not (0 < rate < 1 and 0 < power < 1):
+        raise ValueError("a rate and a power between 0 and 1 are needed")
+    return math.ceil(math.log(1 - power) / math.log(1 - rate))
+
+
 def _both_quantiles(degrees: int, power: float) -> float:
     return t_quantile(1 - SIGNIFICANT / 2, degrees) + t_quantile(power, degrees)
 

@@ -12,13 +12,16 @@ def conclude(audit: SpreadAudit) -> Conclusion:
         return Conclusion(INCONCLUSIVE, 130, "interrupted")
     if audit.failure is not None:
         return Conclusion(INCONCLUSIVE, FAULT, audit.failure.reason)
-    if audit.ignored:
+    other = audit.against
+    if audit.ignored or (other is not None and other.ignored):
         return Conclusion(INCONCLUSIVE, 3, "runs with different seeds are identical")
     if audit.seeds and not audit.metrics:
         hint = ": give --parse or --results" if audit.program else ""
         return Conclusion(INCONCLUSIVE, 3, f"no run ended with a number{hint}")
     wanted = audit.options["runs"]
-    if len(audit.seeds) < wanted:
+    completed = len(audit.seeds) + (len(other.seeds) if other is not None else 0)
+    wanted *= 1 if other is None else 2
+    if completed < wanted:
         early = "the budget ran out" if audit.over_budget else "some runs did not complete"
-        return Conclusion(INCONCLUSIVE, 3, f"{early}: {len(audit.seeds)} of {wanted} completed")
+        return Conclusion(INCONCLUSIVE, 3, f"{early}: {completed} of {wanted} completed")
     return Conclusion(OK, 0, f"all {wanted} runs completed")

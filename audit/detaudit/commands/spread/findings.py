@@ -63,6 +63,38 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How much larger a number of the other program's runs is, over ``pairs`` of runs with equal
+    seeds that both have it.
+
+    ``p_value`` is that of a sign-flip test; ``detectable`` the smallest difference that so many
+    pairs show in 80 % of cases. None if the pairs are too few.
+    """
+
+    name: str
+    pairs: int
+    mean: float | None = None
+    interval: Interval | None = None
+    p_value: float | None = None
+    detectable: float | None = None
+
+
+@dataclass(frozen=True)
+class Against:
+    """Another program that was run with the seeds of the first one; the fields are those of
+    :class:`SpreadAudit`.
+    """
+
+    program: str
+    seeding: Seeding = Seeding()
+    ignored: bool = False
+    seeds: tuple[int, ...] = ()
+    identical: int = 0
+    metrics: tuple[Metric, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+
+@dataclass(frozen=True)
 class SpreadAudit:
     """``seeds`` are those of the runs that completed, or what was added to the program's own, and
     at most ``identical`` of these runs ended on the same bits. ``ignored``: the program does not
@@ -76,6 +108,7 @@ class SpreadAudit:
     program: str = ""
     seeding: Seeding = Seeding()
     ignored: bool = False
+    against: Against | None = None
     # The fields of every report
     environment: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

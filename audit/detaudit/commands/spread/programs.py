@@ -2,14 +2,15 @@
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from detaudit_probes.protocol import Orders
 
 from detaudit.commands.spread import seeding
-from detaudit.commands.spread.findings import CALLS, SeedCall, Seeding, SpreadAudit
+from detaudit.commands.spread.findings import CALLS, Against, SeedCall, Seeding, SpreadAudit
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.summary import Results, identical
 from detaudit.core.condition import Condition, Trial
@@ -34,34 +35,62 @@ HARDLY = 10**9
 
 
 def audited(
-    program: Program,
+    programs: Sequence[Program],
     options: Options,
     how: Seeding,
     read: Results,
     work: Session,
     reports: Collection[Path],
 ) -> SpreadAudit:
-    """Run the program with each seed, without the results. Raises UsageError."""
+    """Run the program with each seed, and the second one, if there are two, with the same seeds.
+    Return the audit without the results. Raises UsageError.
+    """
+    program, names = programs[0], names_of(programs)
     jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
     described = {**asdict(options), "jobs": jobs}
-    audit = SpreadAudit(described, program=program.title, seeding=how)
+    audit = SpreadAudit(described, program=names[0], seeding=how)
     with work.attended():
         hello = ask(options.python)
         facts = {**hello.facts, "variables": variables.describe(os.environ)}
         audit = replace(audit, environment=facts)
-        sandboxed = _start(program, options, work, jobs, hello)
-        _go_on(program, options, work, hello, sandboxed, reports)
+        sandboxed = _start(programs, options, work, jobs, hello)
+        _go_on(programs, options, work, hello, sandboxed, reports)
         backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
         first = Condition(
             backend, options.device, program.title, options.seed, orders=Orders(every=HARDLY)
         )
-        work.emit(Phase(f"Running {program.title} {number(options.runs, 'time')}"))
-        work.ask(_each(seeding.conditions(first, how, options.runs), how, read, work, jobs))
-    environment = {**audit.environment, **launch.imported(work.trials())}
-    return replace(audit, environment=environment, **_observed(work.trials(), how, read))
+        wanted = [
+            seeding.conditions(replace(first, model=name), how, options.runs) for name in names
+        ]
+        work.emit(Phase(f"Running {' and '.join(names)}, {number(options.runs, 'time')} each"))
+        work.ask(_each(wanted, how, read, work, jobs))
+    trials = work.trials()
+    against = None
+    if len(names) > 1:
+        against = Against(names[1], **_observed(_of(trials, names[1]), how, read))
+    return replace(
+        audit,
+        environment={**audit.environment, **launch.imported(trials)},
+        against=against,
+        **_observed(_of(trials, names[0]), how, read),
+    )
 
 
-def _start(program: Program, options: Options, work: Session, jobs: int, hello: Hello) -> Sandboxed:
+def names_of(programs: Sequence[Program]) -> list[str]:
+    """Return the titles of the programs, each once: the arguments of a program are in no report."""
+    titles = [program.title for program in programs]
+    again = len(titles) > len(set(titles))
+    return [titles[0], f"the other {titles[1]}"] if again else titles
+
+
+def _of(trials: Collection[Finished], name: str) -> list[Finished]:
+    return [run for run in trials if run.trial.condition.model == name]
+
+
+def _start(
+    programs: Sequence[Program], options: Options, work: Session, jobs: int, hello: Hello
+) -> Sandboxed:
+    program = programs[0]
     choice = choose(program.root, work.folder.path, None, program.beside)
     sandboxed = Sandboxed(choice.sandbox)
     work.ending.callback(lambda: launch.close(choice.sandbox, work.folder.kept, work.emit))
@@ -72,14 +101,15 @@ def _start(program: Program, options: Options, work: Session, jobs: int, hello: 
         Interpreter(options.python, options.backend or "tensorflow", fork=False),
         Limits(jobs, options.timeout, *parse_budget(options.budget)),
         launch.environment(program, options.python, options.device, options.backend),
-        Services(Pace(), sandboxed, room=Room(jobs, options.runs)),
+        Services(Pace(), sandboxed, room=Room(jobs, options.runs * len(programs))),
+        dict(zip(names_of(programs), programs, strict=True)),
         fingerprint=hello.fingerprints[0],
     )
     return sandboxed
 
 
 def _go_on(
-    program: Program,
+    programs: Sequence[Program],
     options: Options,
     work: Session,
     hello: Hello,
@@ -88,6 +118,7 @@ def _go_on(
 ) -> None:
     """Continue a saved audit, if there is one."""
     assert work.runner is not None
+    program = programs[0]
     ours = {Path(os.path.realpath(path)) for path in reports}
     root = Path(os.path.realpath(program.root))
     files = {
@@ -99,7 +130,7 @@ def _go_on(
         hello,
         options.seed,
         "spread",
-        arguments=launch.digest_of(program),
+        arguments=" ".join(map(launch.digest_of, programs)),
         options={
             "--backend": options.backend,
             "--device": options.device,
@@ -113,25 +144,32 @@ def _go_on(
 
 
 def _each(
-    conditions: list[Condition], how: Seeding, read: Results, work: Session, jobs: int
+    wanted: Sequence[Sequence[Condition]], how: Seeding, read: Results, work: Session, jobs: int
 ) -> Experiment[None]:
-    """Run each condition, beginning with two: if they are identical although their seeds are not,
-    or end on no number, no other is run.
+    """Run the conditions of each program, beginning with two: if they are identical although their
+    seeds are not, or end on no number, no other is run.
     """
-    first = [Trial(one, 0) for one in conditions[:2]]
-    found = yield first
-    runs = [found[trial] for trial in first]
-    rest = [Trial(one, 0) for one in conditions[2:]]
-    if not rest or not any(map(read, runs)) or _observed(runs, how, read)["ignored"]:
-        return
-    one = max(run.outcome.seconds for run in runs)
-    left = one * len(rest) / jobs
-    work.emit(Notice(f"One run takes {duration(one)}, so the others take about {duration(left)}."))
-    work.emit(Expected(len(conditions), left))
-    yield rest
+    first = [[Trial(one, 0) for one in conditions[:2]] for conditions in wanted]
+    found = yield [trial for trials in first for trial in trials]
+    runs = [[found[trial] for trial in trials] for trials in first]
+    for some in runs:
+        if not any(map(read, some)) or _observed(some, how, read)["ignored"]:
+            return
+    # In pairs of equal seeds: what interrupts them leaves whole pairs
+    rest = [
+        Trial(one, 0) for some in zip(*(one[2:] for one in wanted), strict=True) for one in some
+    ]
+    if rest:
+        longest = max(run.outcome.seconds for some in runs for run in some)
+        left = longest * len(rest) / jobs
+        work.emit(
+            Notice(f"One run takes {duration(longest)}, so the others take about {duration(left)}.")
+        )
+        work.emit(Expected(len(found) + len(rest), left))
+        yield rest
 
 
-def _observed(runs: Collection[Finished], how: Seeding, read: Results) -> dict[str, object]:
+def _observed(runs: Collection[Finished], how: Seeding, read: Results) -> dict[str, Any]:
     """Return how the runs were seeded, and whether they ignore their seeds."""
     completed = [run for run in runs if run.outcome.completed and run.trace is not None]
     if how.how == CALLS:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from detaudit_probes.protocol import Orders
 
@@ -10,11 +11,18 @@ from detaudit.commands.spread import results, seeding
 from detaudit.commands.spread.findings import SpreadAudit
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.programs import audited
-from detaudit.commands.spread.summary import Results, identical, measured, metrics_of
+from detaudit.commands.spread.summary import (
+    Results,
+    differences_of,
+    identical,
+    measured,
+    metrics_of,
+)
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.sentences import number
+from detaudit.errors import UsageError
 from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
 from detaudit.execution.host import Interpreter
@@ -32,19 +40,21 @@ def run(
     options: Options,
     emit: Emit,
     resume: str | Path | None = None,
-    program: Program | None = None,
+    programs: Sequence[Program] = (),
     reports: Collection[Path] = (),
 ) -> SpreadAudit:
-    """Train with each seed: the user's ``program``, or else the model of the tutorial. Raises
-    UsageError and EnvironmentUnusable; an interruption returns the findings so far. ``reports`` are
-    files that are written for the user.
+    """Train with each seed: the user's program, and a second one to compare it with, or else the
+    model of the tutorial. Raises UsageError and EnvironmentUnusable; an interruption returns the
+    findings so far. ``reports`` are files that are written for the user.
     """
-    if program is None:
+    if not programs:
         return _of_our_model(options, emit, resume)
     how = seeding.chosen(options.seed_args, options.seed_env)
     read = results.reader(options.parse, options.results)
+    if len({program.root for program in programs}) > 1:
+        raise UsageError("Both programs must be in one folder.")
     with session(emit, resume, SHORT) as work:
-        audit = audited(program, options, how, read, work, reports)
+        audit = audited(programs, options, how, read, work, reports)
         return work.complete(with_results(audit, work, read))
 
 
@@ -75,17 +85,40 @@ def each_seed(first: Condition, runs: int) -> Experiment[None]:
 
 def with_results(audit: SpreadAudit, work: Session, read: Results) -> SpreadAudit:
     """Return the audit with what its completed runs ended with."""
-    runs = _completed(work.trials())
+    trials, seed = work.trials(), audit.options["seed"]
+    first = _completed(trials, audit.program)
+    against = audit.against
+    if against is not None:
+        other = _completed(trials, against.program)
+        by_seed = {run.trial.condition.seed: run for run in other}
+        pairs = [
+            (run, by_seed[run.trial.condition.seed])
+            for run in first
+            if run.trial.condition.seed in by_seed
+        ]
+        differences = differences_of(pairs, seed, read)
+        against = replace(against, **_results(other, seed, read), differences=differences)
     return replace(
         audit,
         environment={**audit.environment, "framework": work.framework()},
-        seeds=tuple(run.trial.condition.seed for run in runs),
-        identical=identical(runs, read),
-        metrics=metrics_of(runs, audit.options["seed"], read),
+        against=against,
+        **_results(first, seed, read),
     )
 
 
-def _completed(runs: Sequence[Finished]) -> list[Finished]:
-    """Return the runs that completed, in the order of their seeds."""
-    completed = (run for run in runs if run.outcome.completed)
+def _results(runs: Sequence[Finished], seed: int, read: Results) -> dict[str, Any]:
+    return {
+        "seeds": tuple(run.trial.condition.seed for run in runs),
+        "identical": identical(runs, read),
+        "metrics": metrics_of(runs, seed, read),
+    }
+
+
+def _completed(runs: Sequence[Finished], program: str) -> list[Finished]:
+    """Return the runs of a program that completed, in the order of their seeds."""
+    completed = (
+        run
+        for run in runs
+        if run.outcome.completed and run.trial.condition.model == (program or MODEL)
+    )
     return sorted(completed, key=lambda run: run.trial.condition.seed)

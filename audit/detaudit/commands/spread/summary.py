@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from detaudit.commands.spread.findings import Metric
+from detaudit.commands.spread.findings import Difference, Metric
 from detaudit.core import statistics
 from detaudit.core.experiment import Finished
 
@@ -52,6 +52,39 @@ def _end(run: Finished, results_of: Results) -> object:
     if run.trace.final:
         return run.trace.final
     return run.trace.stdout(MOST_READ), tuple(results_of(run).items())
+
+
+def differences_of(
+    pairs: Sequence[tuple[Finished, Finished]], seed: int, results_of: Results
+) -> tuple[Difference, ...]:
+    """Return how much larger each number is in the second run of each pair than in the first."""
+    both = [(results_of(one), results_of(other)) for one, other in pairs]
+    names = dict.fromkeys(name for results in both for found in results for name in found)
+    return tuple(
+        difference(
+            name,
+            [other.get(name, math.nan) - one.get(name, math.nan) for one, other in both],
+            seed,
+        )
+        for name in names
+    )
+
+
+def difference(name: str, values: Sequence[float], seed: int) -> Difference:
+    """Return the statistics of the paired differences of one metric."""
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < 2:
+        return Difference(name, len(finite))
+    spread = float(np.std(finite, ddof=1))
+    enough = len(finite) >= statistics.LEAST_PAIRS
+    return Difference(
+        name,
+        len(finite),
+        float(np.mean(finite)),
+        statistics.mean_interval(finite),
+        statistics.mean_p_value(finite, np.random.default_rng(seed)) if enough else None,
+        statistics.detectable_difference(spread, len(finite), paired=True) if enough else None,
+    )
 
 
 def metric(name: str, values: Sequence[float], seed: int) -> Metric:

@@ -15,7 +15,7 @@ from detaudit.core.outcome import COMPLETED, CRASHED, FAILED, Outcome
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
-from detaudit.execution.program.process import Process, Services
+from detaudit.execution.program.process import NO_OTHERS, Process, Services
 from detaudit.execution.program.program import Program
 from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import tree
@@ -52,16 +52,17 @@ def start(
     limits: Limits,
     variables: Mapping[str, str],
     services: Services,
+    others: Mapping[str, Program] = NO_OTHERS,
     **how: Any,
 ) -> Runner:
-    """Return a runner of the program in fresh processes; ``how`` as for
-    :class:`~detaudit.execution.runner.Runner`.
+    """Return a runner of the program in fresh processes, and of ``others`` in its folder, each for
+    the conditions with its name; ``how`` as for :class:`~detaudit.execution.runner.Runner`.
     """
 
     def open_process(
         interpreter: Interpreter, control: Path, variables: Mapping[str, str]
     ) -> Process:
-        return Process(program, interpreter, control, variables, services)
+        return Process(program, interpreter, control, variables, services, others)
 
     control = work.folder.path / RUNS
     control.mkdir(exist_ok=True)

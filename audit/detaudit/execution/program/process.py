@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from detaudit_probes import codec, protocol
@@ -40,6 +41,7 @@ MOST_BURNERS = 8
 SLOWER, PATIENCE = 20.0, 60.0
 #: The pins under which two runs read the same time, whenever they start.
 HOLD_TIME = {name for name, pin in base.known_pins().items() if pin.holds_time}
+NO_OTHERS: Mapping[str, Program] = MappingProxyType({})
 SUPERVISOR = "supervisor"  # in a trial's folder: what the supervisor has printed
 SEEN = "temp"  # beside the trials: where a run sees its temporary folder
 
@@ -376,7 +378,21 @@ class ProgramHost:
 
 
 class Process(ProgramHost):
-    """One run of the program: a host that serves one trial and needs no start."""
+    """One run of the program: a host that serves one trial and needs no start. ``others`` are run
+    for the conditions that have their names as the model.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        interpreter: Interpreter,
+        control: Path,
+        environment: Mapping[str, str],
+        services: Services | None = None,
+        others: Mapping[str, Program] = NO_OTHERS,
+    ):
+        super().__init__(program, interpreter, control, environment, services)
+        self._others = others
 
     def answered(self) -> bool:
         return True
@@ -388,6 +404,7 @@ class Process(ProgramHost):
         """Start the program; return its folder, in which ``exit.json`` appears when it has
         ended.
         """
+        self.program = self._others.get(request.model, self.program)
         folder = self._folder(request.trial)
         view, begun = self._view(folder, request)
         launch = self._prepare(request, folder, view, begun)

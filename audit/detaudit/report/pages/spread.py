@@ -1,7 +1,8 @@
 """The page of runs with different seeds: how far their results are apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from detaudit.core.counting import SIGNIFICANT
 from detaudit.core.sentences import capitalized, listed, number
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
@@ -22,6 +23,7 @@ from detaudit.report.schema import v1
 # How runs are given their seeds (schema ``Seeding``)
 CALLS, VARIABLE = "calls", "variable"
 MOST_CALLS = 6
+Seeded = v1.SpreadReport | v1.Against
 
 
 def page(report: v1.SpreadReport) -> Page:
@@ -34,19 +36,28 @@ def page(report: v1.SpreadReport) -> Page:
 
 def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
     yield answer(report)
+    if report.against is not None and report.against.differences:
+        yield _differences(report.against)
     if report.metrics:
-        yield _statistics(report)
+        yield _statistics(report.metrics, f" of {report.program}" if report.against else "")
+    if report.against is not None and report.against.metrics:
+        yield _statistics(report.against.metrics, f" of {report.against.program}")
     yield Lines((*details(report), *frame.context_lines(report)))
     for metric in report.metrics:
-        yield _values(report, metric)
+        yield _values(metric, report.seeds, "")
+    for metric in report.against.metrics if report.against else ():
+        yield _values(metric, report.against.seeds, f" of {report.against.program}")
 
 
 def answer(report: v1.SpreadReport) -> Answer:
     """How far are the results apart?"""
-    if report.ignored:
-        return Answer("bad", "SEED IGNORED", _ignored(report))
+    for one in (report, report.against):
+        if one is not None and one.ignored:
+            return Answer("bad", "SEED IGNORED", _ignored(one))
     if report.outcome == "inconclusive" or not report.metrics:
         return Answer("unsure", "NOT DECIDED", f"{capitalized(report.reason)}.")
+    if report.against is not None and report.against.differences:
+        return _compared(report.program, report.against)
     of_program = f" of {report.program}" if report.program else ""
     seeds = "" if _is_free(report) else " with different seeds"
     runs = f"{number(len(report.seeds), 'run')}{of_program}{seeds}"
@@ -69,12 +80,60 @@ def answer(report: v1.SpreadReport) -> Answer:
     return Answer("good", "RESULTS VARY", sentence)
 
 
-def _is_free(report: v1.SpreadReport) -> bool:
+def _compared(program: str, other: v1.Against) -> Answer:
+    """Is the first number of two programs different?"""
+    found = other.differences[0]
+    pairs = f"{number(found.pairs, 'pair')} of runs with equal seeds"
+    if found.p_value is None or found.mean is None or found.interval is None:
+        sentence = f"{capitalized(pairs)} say nothing about the {found.name}: six are needed."
+        return Answer("unsure", "TOO FEW RUNS", sentence)
+    width = (found.interval.high - found.interval.low) / 4
+    mean, interval = rounded(abs(found.mean), width), _interval(found.interval, width)
+    if not width and not found.mean:
+        sentence = f"The {found.name} of {program} and of {other.program} is the same in {pairs}."
+        return Answer("good", "EQUAL RESULTS", sentence)
+    if found.p_value < SIGNIFICANT:
+        than = "larger" if found.mean > 0 else "smaller"
+        sentence = (
+            f"The {found.name} of {other.program} is {than} than that of {program}, by {mean} on average "
+            f"over {pairs} (p = {found.p_value:.2g}; 95 % interval of the difference {interval})."
+        )
+        return Answer("good", "DIFFERENT", sentence)
+    sentence = (
+        f"The {found.name} of {other.program} and of {program} differ by {mean} on average over {pairs}, "
+        f"which may be chance (p = {found.p_value:.2g}). A difference of {found.detectable:.2g} or more would "
+        f"mostly have been found."
+    )
+    return Answer("unsure", "NO DIFFERENCE FOUND", sentence)
+
+
+def _differences(other: v1.Against) -> Table:
+    titles = ("", "pairs", "difference", "95 % interval", "p", "detectable")
+    rows = [Row(_difference(one)) for one in other.differences]
+    title = f"How much larger each result of {other.program} is"
+    return Table(tuple(map(Column, titles)), tuple(rows), Head.RULED, title=title)
+
+
+def _difference(one: v1.Difference) -> tuple[str, ...]:
+    if one.mean is None or one.interval is None:
+        return (one.name, str(one.pairs), *[""] * 4)
+    width = (one.interval.high - one.interval.low) / 4
+    return (
+        one.name,
+        str(one.pairs),
+        rounded(one.mean, width),
+        _interval(one.interval, width),
+        "" if one.p_value is None else f"{one.p_value:.2g}",
+        "" if one.detectable is None else f"{one.detectable:.2g}",
+    )
+
+
+def _is_free(report: Seeded) -> bool:
     """Whether the program ran as it is, because it sets no seed."""
     return report.seeding.how == CALLS and not report.seeding.calls
 
 
-def _ignored(report: v1.SpreadReport) -> str:
+def _ignored(report: Seeded) -> str:
     one, other = report.seeds[0], report.seeds[-1]
     if report.seeding.how == CALLS:
         return (
@@ -87,12 +146,12 @@ def _ignored(report: v1.SpreadReport) -> str:
     )
 
 
-def _name(report: v1.SpreadReport) -> str:
+def _name(report: Seeded) -> str:
     given = report.seeding.given
     return f"the variable {given}" if report.seeding.how == VARIABLE else f"the arguments {given}"
 
 
-def _seeds(report: v1.SpreadReport) -> str:
+def _seeds(report: Seeded) -> str:
     """Return how runs got their seeds."""
     if not report.seeds:
         return ""
@@ -106,9 +165,18 @@ def _seeds(report: v1.SpreadReport) -> str:
 
 
 def details(report: v1.SpreadReport) -> Iterator[Line]:
+    of_program = f" of {report.program}" if report.against is not None else ""
     if report.program:
-        yield Line("Seeds", _seeds(report))
-    yield Line("Identical", f"{report.identical} of {number(len(report.seeds), 'run')}")
+        yield Line(f"Seeds{of_program}", _seeds(report))
+    yield Line(
+        f"Identical{of_program}", f"{report.identical} of {number(len(report.seeds), 'run')}"
+    )
+    other = report.against
+    if other is not None:
+        yield Line(f"Seeds of {other.program}", _seeds(other))
+        identical = f"{other.identical} of {number(len(other.seeds), 'run')}"
+        yield Line(f"Identical of {other.program}", identical)
+        return
     for metric in report.metrics:
         if metric.detectable:
             runs = sum(value is not None for value in metric.values)
@@ -119,10 +187,11 @@ def details(report: v1.SpreadReport) -> Iterator[Line]:
             yield Line(f"Detectable, {metric.name}", sentence)
 
 
-def _statistics(report: v1.SpreadReport) -> Table:
+def _statistics(metrics: Sequence[v1.Metric], of_program: str) -> Table:
     titles = ("", "runs", "mean", "95 % interval", "SD", "95 % interval", "least", "greatest")
-    rows = [Row(_row(metric)) for metric in report.metrics]
-    return Table(tuple(map(Column, titles)), tuple(rows), Head.RULED, title="Results")
+    rows = [Row(_row(metric)) for metric in metrics]
+    title = f"Results{of_program}"
+    return Table(tuple(map(Column, titles)), tuple(rows), Head.RULED, title=title)
 
 
 def _row(metric: v1.Metric) -> tuple[str, ...]:
@@ -158,12 +227,12 @@ def rounded(value: float | None, spread: float) -> str:
     return f"{value:.{digits}f}" if digits < 12 else f"{value:.6g}"
 
 
-def _values(report: v1.SpreadReport, metric: v1.Metric) -> Table:
+def _values(metric: v1.Metric, seeds: Sequence[int], of_program: str) -> Table:
     """Return each run's result, with its seed."""
     rows = [
         Row((str(seed), "none" if value is None else f"{value:.9g}"))
-        for seed, value in zip(report.seeds, metric.values, strict=False)
+        for seed, value in zip(seeds, metric.values, strict=False)
     ]
     columns = (Column("seed"), Column(metric.name))
-    title = f"Every {metric.name}"
+    title = f"Every {metric.name}{of_program}"
     return Table(columns, tuple(rows), Head.PLAIN, title=title, depth=Depth.DETAIL, priority=1)

@@ -783,6 +783,32 @@ class Seeding(Part):
     calls: Annotated[tuple[SeedCall, ...], Meta(max_length=1000)]
 
 
+class Difference(Part):
+    """How much larger a number of the other program's runs is, on average over ``pairs`` of runs
+    with equal seeds; ``interval`` is a 95 % interval of the mean, ``p_value`` that of a sign-flip
+    test, ``detectable`` about the smallest difference that so many pairs show in 80 % of cases.
+    """
+
+    name: Name
+    pairs: Natural
+    mean: Finite | None
+    interval: Interval | None
+    p_value: Share | None
+    detectable: Positive | None
+
+
+class Against(Part):
+    """Another program, run with the seeds of the first one; its fields as in the report."""
+
+    program: Name
+    seeding: Seeding
+    ignored: bool
+    seeds: Numbers
+    identical: Natural
+    metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
+    differences: Annotated[tuple[Difference, ...], Meta(max_length=1000)]
+
+
 class SpreadReport(Document, tag_field="command", tag="spread"):
     """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds`` (if
     ``seeding`` is by calls, these are the numbers that were added to the program's own), at most
@@ -796,6 +822,7 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     seeds: Numbers
     identical: Natural
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
+    against: Against | None
 
 
 #: Any report; the field ``command`` says which.
