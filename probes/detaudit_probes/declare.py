@@ -228,6 +228,7 @@ class InScript(NamedTuple):
     them work, the one with the lower is reported. A pin that ``may_fail`` may make a script fail:
     then it is left out. If ``counted`` is false, it cannot be detected whether a script uses the
     source, so the source is always tried. If ``sites`` is false, no call site can be recorded.
+    ``reaches`` are sources that it pins too in a process that imports their library after it.
     ``answers`` is a pin of what a function answers to the lines in the source's own setting.
     ``if_lengths_differ`` is the source to name instead if runs make unequal numbers of steps.
     ``at_start``: it acts once, when the process starts, so processes that are forked later share
@@ -243,6 +244,7 @@ class InScript(NamedTuple):
     at_start: bool = False
     sites: bool = True
     direct: bool = False
+    reaches: Tuple[str, ...] = ()
     answers: str = ""
     if_lengths_differ: str = ""
     seeds_workers: bool = False

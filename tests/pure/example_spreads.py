@@ -12,8 +12,12 @@ from detaudit.commands.spread.findings import (
     Seeding,
     SpreadAudit,
 )
+from detaudit.commands.spread.findings import (
+    Row as SourceRow,
+)
 from detaudit.commands.spread.summary import difference, metric
 from detaudit.core.condition import Condition, Trial
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.outcome import COMPLETED, CRASHED, Outcome
 from detaudit.report.build import common
@@ -87,6 +91,32 @@ def against(values: tuple[float, ...], seeds: tuple[int, ...] = (1, 2, 3, 4, 5, 
 
 BETTER = replace(OF_ARGUMENTS, against=against((0.0103, 0.0125, 0.0079, 0.0095, 0.0131, 0.0109)))
 UNSURE = replace(OF_ARGUMENTS, against=against((0.0143, 0.0125, 0.0099, 0.0115, 0.0131, 0.0139)))
+BY_SOURCE = replace(
+    VARYING,
+    options={"runs": 6, "seed": 1, "by_source": True},
+    program="train.py",
+    seeds=(),
+    identical=0,
+    metrics=(),
+    by_source=(
+        SourceRow("nothing", 2, 2, None, (metric("loss", LOSSES[:1] * 2, 1),)),
+        SourceRow("hash-seed", 2, 2, None, (metric("loss", LOSSES[:1] * 2, 1),)),
+        SourceRow(
+            "numpy-legacy with os-entropy",
+            6,
+            1,
+            Divergence("data", 0, "batch.0", "bits"),
+            (metric("loss", LOSSES, 1),),
+        ),
+        SourceRow(
+            "everything",
+            6,
+            1,
+            Divergence("init", None, "dense/kernel", "bits"),
+            (metric("loss", [3 * value for value in LOSSES], 1),),
+        ),
+    ),
+)
 AUDITS = {
     "varying": VARYING,
     "identical": IDENTICAL,
@@ -97,6 +127,7 @@ AUDITS = {
     "ignored": IGNORED,
     "better": BETTER,
     "unsure": UNSURE,
+    "by-source": BY_SOURCE,
 }
 
 

@@ -170,3 +170,23 @@ def test_a_difference_is_held_against_the_noise_of_a_file(tmp_path):
         path.write_text(text)
         with pytest.raises(UsageError, match=said):
             noise.above(path, 0.1, metric_of)
+
+
+def test_the_sources_that_act_alone_are_named_and_not_ranked():
+    document = examples.document(examples.BY_SOURCE)
+    assert answer(document).sentence == (
+        "Of one source at a time: by numpy-legacy with os-entropy."
+    )
+    none = replace(examples.BY_SOURCE, by_source=examples.BY_SOURCE.by_source[:2])
+    assert answer(examples.document(none)).verdict == "IDENTICAL"
+    differing = replace(none.by_source[0], identical=1)
+    undecided = replace(none, by_source=(differing,))
+    assert conclude(undecided).reason == "runs differ with everything pinned"
+    assert answer(examples.document(undecided)).verdict == "NOT DECIDED"
+    failed = replace(none, by_source=(replace(differing, runs=1),))
+    assert conclude(failed).reason == "runs with everything pinned did not complete"
+    assert conclude(replace(none, by_source=())).reason.startswith("the budget ran out")
+
+
+def test_equal_values_have_no_spread_whatever_rounding_leaves():
+    assert metric("loss", [0.1] * 6, 1).spread == 0.0

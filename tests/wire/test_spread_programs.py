@@ -61,6 +61,7 @@ def expected(*seeds):
     return tuple(random.Random(seed).random() for seed in seeds)
 
 
+PARSED_LOSS = {"parse": ("loss (.*)",)}
 PARSED = {"parse": ("epoch [0-9]+ loss ([0-9.e-]+)",)}
 
 
@@ -160,3 +161,38 @@ def test_two_programs_are_compared_with_equal_seeds(spread):
     fixed = "import random, sys\nrandom.seed(2)\nprint('loss', 1 if 'up' in sys.argv else random.random())"
     half = spread(fixed, against=("up",), parse=("loss (.*)",))
     assert half.against.ignored and not half.ignored and len(half.trials) == 4
+
+
+FREE = """
+    import os, random, sys
+    if os.environ.get("NOISE") == "1":
+        random.seed(5)
+        loss = random.random() + len(os.urandom(3))
+    elif os.environ.get("NOISE") == "2":
+        loss = list({"a", "b", "c", "d", "e"}).index("a") + os.getpid()
+    else:
+        random.seed(5)
+        loss = random.random() + list({"a", "b", "c", "d", "e", "f", "g"}).index("a") + random.Random().random()
+    print("loss", loss)
+"""
+
+
+def test_each_source_is_left_free_in_turn(spread, monkeypatch):
+    audit = spread(FREE, by_source=True, runs=6, **PARSED_LOSS)
+    rows = {row.free: row for row in audit.by_source}
+    assert conclude(audit).exit_code == 0 and audit.by_source[-1].free == "everything"
+    varying = {name for name, row in rows.items() if row.identical < row.runs}
+    assert varying == {"hash-seed", "python-random", "everything"}
+    assert rows["nothing"].identical == rows["nothing"].runs == 2
+    assert rows["hash-seed"].runs == rows["python-random"].runs == 6
+    assert rows["hash-seed"].metrics[0].spread > rows["python-random"].metrics[0].spread > 0
+    monkeypatch.setenv("NOISE", "1")
+    rows = {row.free: row for row in spread(FREE, by_source=True, runs=3, **PARSED_LOSS).by_source}
+    assert all(row.identical == row.runs for row in rows.values()) and "os-entropy" in rows
+
+
+def test_without_a_control_that_matches_nothing_is_said_of_a_source(spread, monkeypatch):
+    text = "print('loss', int(open('/proc/sys/kernel/random/uuid').read()[:6], 16))"
+    audit = spread(text, by_source=True, runs=3, **PARSED_LOSS)
+    assert [row.free for row in audit.by_source] == ["nothing"]
+    assert conclude(audit).reason == "runs differ with everything pinned"

@@ -83,6 +83,12 @@ def spread_command(
             help="Run this script too, with the same seeds, and compare: 'other.py --lr 0.1'.",
         ),
     ] = None,
+    by_source: Annotated[
+        bool,
+        typer.Option(
+            "--by-source", help="Pin everything but one source at a time: which make results vary?"
+        ),
+    ] = False,
     runs: Annotated[
         int | None,
         typer.Option(
@@ -161,7 +167,7 @@ def spread_command(
 
     if floor is not None or delta is not None:
         raise typer.Exit(_compare_with_floor(floor, delta, metric))
-    _check(target, seed_args, seed_env, parse, results, against)
+    _check(target, seed_args, seed_env, parse, results, against, by_source)
     options = Options(
         python=interpreter_path(python),
         backend=backend,
@@ -172,6 +178,7 @@ def spread_command(
         seed_env=seed_env,
         parse=tuple(parse or ()),
         results=results,
+        by_source=by_source,
         jobs=jobs,
         timeout=timeout or (TRIAL_SECONDS if target is None else RUN_SECONDS),
         budget=limits.check_budget(budget),
@@ -234,6 +241,6 @@ def _compare_with_floor(floor: Path | None, delta: float | None, metric: str | N
 def _check(target: str | None, *of_script: object) -> None:
     if target is None and any(of_script):
         raise UsageError(
-            "--against, --seed-args, --seed-env, --parse and --results are for a script: "
+            "--against, --by-source, --seed-args, --seed-env, --parse and --results are for a script: "
             "detaudit spread OPTIONS SCRIPT."
         )

@@ -40,6 +40,18 @@ def script_sources(backend: str | None = None) -> dict[str, Source]:
     }
 
 
+def unset_script_pins(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the pins that are applied to a user's script from outside, cheap and specific ones
+    first, but for those that its environment sets already.
+    """
+    known = known_pins()
+    return tuple(
+        pin
+        for pin in sources.SCRIPT_PINS
+        if pin not in known or not is_set(known[pin], environment)
+    )
+
+
 def known_sources(backend: str | None = None) -> dict[str, Source]:
     """Return the sources of a scan: all of them, or those that exist on a backend, with their
     experiment there.

@@ -64,7 +64,13 @@ SOURCE = Source(
     quick=True,
     advice="Change the lines by hand: name files by a counter instead of a uuid, and pass seeds, because the operating "
     "system's entropy cannot be seeded.",
-    script=InScript(ID, rank=160, may_fail=True, edits=(Edit("seed", calls=CALLS),)),
+    script=InScript(
+        ID,
+        rank=160,
+        may_fail=True,
+        reaches=("numpy-legacy",),
+        edits=(Edit("seed", calls=CALLS),),
+    ),
 )
 
 

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detaudit_probes import sources
 from detaudit_probes.placebos import PLACEBOS
 from detaudit_probes.protocol import Orders
 
@@ -261,7 +260,7 @@ class _Run:
             unpinned=self._unpinned(),
             known=known,
             sources=tuple(source for source in script_sources if source.script is not None),
-            pins=self._pins(),
+            pins=base.unset_script_pins(os.environ),
             pairs=self.options.pairs,
             search=self.options.search,
             emit=self.emit,
@@ -399,14 +398,6 @@ class _Run:
             self.program.title,
             self.options.seed,
             orders=orders,
-        )
-
-    def _pins(self) -> tuple[str, ...]:
-        known = base.known_pins()
-        return tuple(
-            pin
-            for pin in sources.SCRIPT_PINS
-            if pin not in known or not base.is_set(known[pin], os.environ)
         )
 
     def _run_one_at_a_time(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from detaudit.core.conclusion import Failure
+from detaudit.core.divergence import Divergence
 from detaudit.core.experiment import Finished
 from detaudit.core.statistics import Interval
 from detaudit.core.verdict import Verdict
@@ -95,6 +96,20 @@ class Against:
 
 
 @dataclass(frozen=True)
+class Row:
+    """Runs of a program with the source ``free`` as the program leaves it, and the others pinned;
+    ``nothing`` and ``everything`` are the two ends. At most ``identical`` of the ``runs`` that
+    completed ended on the same bits; ``divergence`` is the earliest place at which two differ.
+    """
+
+    free: str
+    runs: int
+    identical: int
+    divergence: Divergence | None = None
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True)
 class SpreadAudit:
     """``seeds`` are those of the runs that completed, or what was added to the program's own, and
     at most ``identical`` of these runs ended on the same bits. ``ignored``: the program does not
@@ -109,6 +124,7 @@ class SpreadAudit:
     seeding: Seeding = Seeding()
     ignored: bool = False
     against: Against | None = None
+    by_source: tuple[Row, ...] = ()
     # The fields of every report
     environment: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

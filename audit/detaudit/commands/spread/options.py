@@ -9,7 +9,9 @@ RUNS = 30
 
 @dataclass(frozen=True)
 class Options:
-    """``seed_args``, ``seed_env``, ``parse`` and ``results`` are for a user's program."""
+    """``seed_args``, ``seed_env``, ``parse``, ``results`` and ``by_source`` are for a user's
+    program.
+    """
 
     python: str
     backend: str | None = None
@@ -20,6 +22,7 @@ class Options:
     seed_env: str | None = None
     parse: tuple[str, ...] = ()
     results: str | None = None
+    by_source: bool = False
     jobs: int | None = None
     timeout: float = TRIAL_SECONDS
     budget: str | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from detaudit_probes.protocol import Orders
 
-from detaudit.commands.spread import seeding
+from detaudit.commands.spread import by_source, seeding
 from detaudit.commands.spread.findings import CALLS, Against, SeedCall, Seeding, SpreadAudit
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.summary import Results, identical
@@ -29,6 +29,7 @@ from detaudit.execution.program.sandboxed import Sandboxed
 from detaudit.execution.runner import default_jobs
 from detaudit.execution.sandbox.choice import choose
 from detaudit.machine import variables
+from detaudit.registry import base
 
 #: Only the first and the last weights are compared: every step that is recorded costs time.
 HARDLY = 10**9
@@ -56,12 +57,18 @@ def audited(
         sandboxed = _start(programs, options, work, jobs, hello)
         _go_on(programs, options, work, hello, sandboxed, reports)
         backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+        every = 1 if options.by_source else HARDLY
         first = Condition(
-            backend, options.device, program.title, options.seed, orders=Orders(every=HARDLY)
+            backend, options.device, program.title, options.seed, orders=Orders(every=every)
         )
         wanted = [
             seeding.conditions(replace(first, model=name), how, options.runs) for name in names
         ]
+        if options.by_source:
+            work.emit(Phase(f"Running {program.title} with one source unpinned at a time"))
+            pins = base.unset_script_pins(os.environ)
+            found = work.ask(by_source.rows(first, pins, options.runs, read))
+            return replace(audit, by_source=found or ())
         work.emit(Phase(f"Running {' and '.join(names)}, {number(options.runs, 'time')} each"))
         work.ask(_each(wanted, how, read, work, jobs))
     trials = work.trials()

@@ -49,12 +49,16 @@ def run(
     """
     if not programs:
         return _of_our_model(options, emit, resume)
+    if options.by_source and (len(programs) > 1 or options.seed_args or options.seed_env):
+        raise UsageError("--by-source takes neither seeds nor a second program.")
     how = seeding.chosen(options.seed_args, options.seed_env)
     read = results.reader(options.parse, options.results)
     if len({program.root for program in programs}) > 1:
         raise UsageError("Both programs must be in one folder.")
     with session(emit, resume, SHORT) as work:
         audit = audited(programs, options, how, read, work, reports)
+        if options.by_source:
+            return work.complete(audit)
         return work.complete(with_results(audit, work, read))
 
 

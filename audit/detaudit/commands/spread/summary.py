@@ -75,7 +75,7 @@ def difference(name: str, values: Sequence[float], seed: int) -> Difference:
     finite = [value for value in values if math.isfinite(value)]
     if len(finite) < 2:
         return Difference(name, len(finite))
-    spread = float(np.std(finite, ddof=1))
+    spread = float(np.std(finite, ddof=1)) if len(set(finite)) > 1 else 0.0
     enough = len(finite) >= statistics.LEAST_PAIRS
     return Difference(
         name,
@@ -99,7 +99,8 @@ def metric(name: str, values: Sequence[float], seed: int) -> Metric:
         interval = statistics.spread_interval(finite, np.random.default_rng(seed))
     except ValueError as error:
         reason = str(error)
-    spread = float(np.std(finite, ddof=1))
+    # Equal values have no spread, whatever rounding leaves of it
+    spread = float(np.std(finite, ddof=1)) if len(set(finite)) > 1 else 0.0
     return Metric(
         name,
         shown,

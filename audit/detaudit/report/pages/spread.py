@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from detaudit.core.counting import SIGNIFICANT
 from detaudit.core.sentences import capitalized, listed, number
+from detaudit.core.statistics import spread_power
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -23,6 +26,7 @@ from detaudit.report.schema import v1
 # How runs are given their seeds (schema ``Seeding``)
 CALLS, VARIABLE = "calls", "variable"
 MOST_CALLS = 6
+RATIO, LEAST_RUNS = 2.0, 5  # of two standard deviations that are compared
 Seeded = v1.SpreadReport | v1.Against
 
 
@@ -36,6 +40,10 @@ def page(report: v1.SpreadReport) -> Page:
 
 def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
     yield answer(report)
+    if report.by_source:
+        yield _sources(report)
+        yield Lines((*_power(report), *frame.context_lines(report)))
+        return
     if report.against is not None and report.against.differences:
         yield _differences(report.against)
     if report.metrics:
@@ -51,6 +59,8 @@ def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
 
 def answer(report: v1.SpreadReport) -> Answer:
     """How far are the results apart?"""
+    if report.by_source:
+        return _of_sources(report)
     for one in (report, report.against):
         if one is not None and one.ignored:
             return Answer("bad", "SEED IGNORED", _ignored(one))
@@ -105,6 +115,51 @@ def _compared(program: str, other: v1.Against) -> Answer:
         f"mostly have been found."
     )
     return Answer("unsure", "NO DIFFERENCE FOUND", sentence)
+
+
+def _of_sources(report: v1.SpreadReport) -> Answer:
+    """Which sources make results vary?"""
+    *rows, everything = report.by_source
+    if report.outcome == "inconclusive":
+        return Answer("unsure", "NOT DECIDED", f"{capitalized(report.reason)}.")
+    acting = [row.free for row in rows if row.identical < row.runs]
+    if acting:
+        return Answer("good", "RESULTS VARY", f"Of one source at a time: by {listed(acting)}.")
+    if everything.identical < everything.runs:
+        sentence = "No source alone makes results vary, but nothing pinned does."
+        return Answer("unsure", "RESULTS VARY", sentence)
+    sentence = f"All runs of {report.program} are bitwise identical, whatever is pinned."
+    return Answer("good", "IDENTICAL", sentence)
+
+
+def _sources(report: v1.SpreadReport) -> Table:
+    """One row for each source; they are not ranked."""
+    name = next((one.name for row in report.by_source for one in row.metrics), "")
+    titles = ("free", "runs", "identical", "differ first at", f"SD of {name}", "95 % interval")
+    rows = [Row(_source(row, name)) for row in report.by_source]
+    return Table(tuple(map(Column, titles)), tuple(rows), Head.RULED, title="By source")
+
+
+def _source(row: v1.SourceRow, name: str) -> tuple[str, ...]:
+    place = "" if row.divergence is None else wording.describe_divergence(row.divergence)
+    found = next((one for one in row.metrics if one.name == name), None)
+    spread = "" if found is None or found.spread is None else f"{found.spread:.2g}"
+    interval = ""
+    if found is not None and found.spread:
+        interval = _interval(found.spread_interval, found.spread / 10)
+    return (row.free, str(row.runs), str(row.identical), place, spread, interval)
+
+
+def _power(report: v1.SpreadReport) -> Iterator[Line]:
+    """Say what so many runs can tell apart: rows are not to be ranked by their SD."""
+    runs = max(row.runs for row in report.by_source)
+    if runs < LEAST_RUNS:
+        return
+    share = spread_power(runs, RATIO, np.random.default_rng(1))
+    yield Line(
+        "Power",
+        f"{runs} runs of each find an SD {RATIO:g} times as large in {share:.0%} of simulated cases",
+    )
 
 
 def _differences(other: v1.Against) -> Table:

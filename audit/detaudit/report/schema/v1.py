@@ -809,6 +809,20 @@ class Against(Part):
     differences: Annotated[tuple[Difference, ...], Meta(max_length=1000)]
 
 
+class SourceRow(Part):
+    """Runs of a program with the source ``free`` as the program leaves it and the others pinned;
+    ``nothing`` (everything is pinned) and ``everything`` are the two ends. At most ``identical`` of
+    the ``runs`` that completed ended on the same bits; ``divergence`` is the earliest place at
+    which two of them differ.
+    """
+
+    free: Name
+    runs: Natural
+    identical: Natural
+    divergence: Divergence | None
+    metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
+
+
 class SpreadReport(Document, tag_field="command", tag="spread"):
     """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds`` (if
     ``seeding`` is by calls, these are the numbers that were added to the program's own), at most
@@ -823,6 +837,7 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     identical: Natural
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
     against: Against | None
+    by_source: Annotated[tuple[SourceRow, ...], Meta(max_length=1000)]
 
 
 #: Any report; the field ``command`` says which.
