@@ -74,10 +74,10 @@ class Kept(keras.layers.Layer):
 def drawn(shape, dtype=None):
     return np.random.normal(size=shape)  # INIT
 
-if PLANTED in ("embedding", "kept", "counted"):
+if PLANTED in ("embedding", "unbuilt", "kept", "counted"):
     inputs, first = keras.Input((200,), dtype="int32"), keras.layers.Embedding(50, 16)
     middle = keras.layers.GlobalAveragePooling1D()
-    if PLANTED != "embedding":
+    if PLANTED in ("kept", "counted"):
         middle = keras.Sequential([middle, Kept(PLANTED == "counted")])
     x = np.resize(np.arange(50) ** 2 % 50, (800, 200)).astype("int32")
 else:
@@ -88,7 +88,8 @@ else:
               "init": lambda: keras.layers.Dense(8, kernel_initializer=drawn)}[PLANTED]()
     x = np.linspace(0, 1, 800 * 4).reshape(800, 4).astype("float32")
 y = np.linspace(0, 1, 800).reshape(800, 1).astype("float32")
-model = keras.Sequential([inputs, first, middle, keras.layers.Dense(1)])
+layers = [inputs, first, middle, keras.layers.Dense(1)]
+model = keras.Sequential(layers[1:] if PLANTED == "unbuilt" else layers)
 optimizer = keras.optimizers.SGD(0.1)
 data = tf.data.Dataset.from_tensor_slices((x, y))
 if PLANTED == "map":
@@ -152,6 +153,22 @@ def line(mark: str) -> int:
 
 WAYS = ("compiled", "eager", "function", "loop")
 RACES = [("compiled", "FIT"), ("function", "APPLY"), ("loop", "APPLY"), ("eager", "FIT")]
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "compiled",
+        pytest.param("train_on_batch", marks=slow),
+        pytest.param("eager", marks=slow),
+        pytest.param("function", marks=slow),
+    ],
+)
+def test_a_step_that_creates_the_weights_begins_with_them_again(replayed, way):
+    """A model without an input layer: its weights began with zeros, so that nothing raced."""
+    found = pinpoint.judged(replayed(way, "unbuilt"))
+    assert (found.operation.name, found.stage) == ("ResourceScatterSub", "update")
+    assert found.recorded.distinct > 1
 
 
 @pytest.mark.parametrize(("way", "mark"), slow_but_for([("compiled", "FIT")], RACES))

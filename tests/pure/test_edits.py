@@ -429,6 +429,10 @@ def test_what_is_started_is_what_is_joined():
         "if é:\r\n\tt.start()\r\n\tt.join()  # é\r\n"
     )
     assert applied("if a: t.start()\n", JOIN) == "if a: (t.start(), t.join())\n"
+    inside = "[\n    t.start()\n    for t in a\n]\n"
+    assert edits.apply(inside, JOIN, (2,), 1) == inside.replace(
+        "t.start()", "(t.start(), t.join())"
+    )
     assert applied("[t.start() for t in a]\n", JOIN) == "[(t.start(), t.join()) for t in a]\n"
     new = applied("Thread(target=f, args=(1,)).start()\n", JOIN)
     assert new == "(thread := Thread(target=f, args=(1,))).start()\nthread.join()\n"

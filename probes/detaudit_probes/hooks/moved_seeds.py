@@ -88,8 +88,8 @@ def _wrapping(session: Any, moving: _Moving, module: str, path: str) -> Callable
 
 
 def _of_class(moving: _Moving, title: str, original: Any) -> Any:
-    """Return a class that makes objects with moved seeds; every object of the original is one of
-    its own.
+    """Return a class that makes objects with moved seeds; objects of the original class are
+    instances of it.
     """
 
     class Meta(type(original)):  # type: ignore[misc]

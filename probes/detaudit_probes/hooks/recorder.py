@@ -233,7 +233,7 @@ class Recorder:
         if not self.recording:
             return
         if readable:
-            self._first_value(stage, name, reading.first(variable))
+            self._first_value(stage, name, variable, reading.first(variable))
         else:
             self._unread.append((stage, name, variable, reading))
 
@@ -253,9 +253,11 @@ class Recorder:
             except Exception:  # TensorFlow's, for a variable that another function will fill
                 self._unread.append((stage, name, variable, reading))
             else:
-                self._first_value(stage, name, value)
+                self._first_value(stage, name, variable, value)
 
-    def _first_value(self, stage: str, name: str, value: Any) -> None:
+    def _first_value(self, stage: str, name: str, variable: Any, value: Any) -> None:
+        if self.pinpoint is not None:
+            self.pinpoint.made(variable)
         taken = self.trace.take(value)
         self.once(stage, name, taken)
         self._first.setdefault((name, isinstance(value, OnCard)), taken.fingerprint)

@@ -28,6 +28,11 @@ class State:
         self._values = {id(one): (one, self.read(one)) for one in self.variables}
         self._generators = [(put, get()) for get, put in [*_plain(found), *self.generators(found)]]
 
+    def include(self, variable: Any) -> None:
+        """Add a new variable of Keras, with its present value."""
+        for one in self.chosen([variable], []):
+            self._values[id(one)] = one, self.read(one)
+
     def add(self, other: "State") -> None:
         """Add variables that only ``other`` knows, as zeros."""
         for key, (one, value) in other._values.items():

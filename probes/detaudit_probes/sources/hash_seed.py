@@ -6,8 +6,8 @@ process to process (CPython 3.3 and newer; dictionaries keep their insertion ord
 ``PYTHONHASHSEED`` fixes the salt, but only if it is set *before* the interpreter starts; setting it
 inside the script is too late.
 
-``stable-hash`` pins less: what ``hash()`` answers, not the order of sets. If it is enough, a
-library asks ``hash()``, and the line that calls the library is the one to report.
+``stable-hash`` pins less: what ``hash()`` answers, not the order of sets. If runs match with it, a
+library calls ``hash()``, and the user's line that calls the library is reported.
 
 The probe's model reads texts. Its vocabulary is ``enumerate(set(words))``, as in many scripts: in a
 different order every word has a different token id and trains a different row of the embedding.
@@ -147,7 +147,7 @@ def _answer(session, answer):
 
 
 def _stable(text):
-    """Return a number of 62 bits, as far apart for similar texts as for others."""
+    """Return 62 bits that depend on the text only."""
     if isinstance(text, str):
         text = text.encode("utf-8", "surrogatepass")
     return zlib.crc32(text) << 30 | zlib.crc32(text[::-1], 1) >> 2

@@ -31,7 +31,7 @@ SOURCE = Source(
             sources=(ID,),
             lines={
                 "*": (
-                    "name = os.path.relpath(path, folder)  # hash and sort this, not the whole path",
+                    "# number the files, and hash or sort the numbers in place of temporary paths",
                 )
             },
         ),
@@ -46,8 +46,7 @@ SOURCE = Source(
             "https://docs.python.org/3/library/tempfile.html#tempfile.gettempdir",
         ),
     ),
-    advice="Keep paths out of seeds, splits and orders: hash and sort the part below the temporary folder, "
-    "and seed with a number.",
+    advice="Keep temporary paths out of seeds, splits and orders: number the files, and seed with a number.",
     script=InScript(PIN, rank=155),
     variation=Variation("another temporary folder", unpins=True),
 )

@@ -20,10 +20,11 @@ _POOLS = (
     "multiprocessing.",
     "concurrent.futures.",
 )
-# Seconds. A thread that has not computed for so long waits for others, so nobody waits for it.
+# Seconds. A thread that has hardly computed for so long waits for others, so nobody waits for it.
 _PATIENCE = 1.0
-# The same, if other threads compute, perhaps in its place
+# The same, while other threads compute: they may work for this one.
 _LONG_PATIENCE = 5.0
+_HARDLY = 0.1  # the share of the time in which a thread computes that only looks around
 
 SOURCE = Source(
     id=ID,
@@ -151,9 +152,9 @@ def _wait(thread):
         thread.join(_PATIENCE)
         if not thread.is_alive():
             return
-        if _own_seconds(thread) > own:
+        if _own_seconds(thread) - own > _HARDLY * _PATIENCE:
             silent = 0.0
-        elif _process_seconds() - everybody < _PATIENCE / 10:
+        elif _process_seconds() - everybody < _HARDLY * _PATIENCE:
             return
         else:
             silent += _PATIENCE

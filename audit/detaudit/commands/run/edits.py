@@ -54,7 +54,9 @@ def apply(
     if edit.kind == "insert":
         return insert(text, [line.format(seed=seed) for line in edit.lines], edit.after, early)
     calls = calls_at(tree, edit.calls, lines)
-    splices = list(filter(None, [_change_call(text, call, edit, seed) for call in calls]))
+    statements = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    changes = [_change_call(text, call, edit, seed, call in statements) for call in calls]
+    splices = list(filter(None, changes))
     return parsed(splice(text, splices)) if splices else None
 
 
@@ -194,10 +196,12 @@ def _place(node: ast.expr) -> tuple[int, int]:
     return node.lineno, node.col_offset
 
 
-def _change_call(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | None:
+def _change_call(
+    text: str, call: ast.Call, edit: Edit, seed: int, is_statement: bool
+) -> Splice | None:
     match edit.kind:
         case "wrap":
-            return _wrap(text, call, edit.form)
+            return _wrap(text, call, edit.form, is_statement)
         case "rename":
             return _rename(text, call, edit.form, seed)
         case "add":
@@ -211,16 +215,17 @@ def _change_call(text: str, call: ast.Call, edit: Edit, seed: int) -> Splice | N
             return _set_keyword(text, call, edit.form, edit.value)
 
 
-def _wrap(text: str, call: ast.Call, form: str) -> Splice | None:
+def _wrap(text: str, call: ast.Call, form: str, is_statement: bool) -> Splice | None:
     """Replace the call with ``form``; None if that needs the owner of a method, and the call is not
-    a method's. Two lines of a form become a tuple where the call does not stand alone.
+    a method's. Two lines of a form become a tuple where the call is not a statement in a line of
+    its own.
 
     An owner that is itself a call is bound to a name, because a second copy would create a second
     object.
     """
     whole, place = source_of(text, call), span(text, call)
     if "\n" in form:
-        line_end = _line_end(text, place)
+        line_end = _line_end(text, place) if is_statement else None
         form = form.replace("\n", line_end) if line_end else "(" + form.replace("\n", ", ") + ")"
     if "{owner}" not in form:
         return Splice(*place, form.format(call=whole))

@@ -421,7 +421,7 @@ def describe_cause(cause: v1.Cause) -> str:
 
 def _called(stack: Sequence[str]) -> str:
     """Return the function that the user's line has called, of this stack, innermost first."""
-    names = [frame.rpartition(" in ")[2] for frame in reversed(stack)]
+    names = [frame.rpartition(" in ")[2] for frame in reversed(stack)] or ["a library"]
     return next((name for name in names if name not in _DECORATORS), names[0])
 
 

@@ -76,6 +76,13 @@ class Pinpoint:
                 return False
         return due
 
+    def made(self, variable: Any) -> None:
+        """Called with each new variable of Keras, with its first value: the step that has begun may
+        create the weights, as the first one of a model without an input layer does.
+        """
+        if self._before is not None:
+            self._before.include(variable)
+
     def fail(self, reason: Any, kind: str = "fit") -> None:
         """Note that the step cannot be replayed; training continues."""
         failure = (
@@ -155,7 +162,7 @@ class Pinpoint:
         unrecorded: Callable[[], Any],
     ) -> None:
         after = self.framework.State(self.recorder.alive())
-        # Variables created by the step itself: an optimizer's state begins with zeros
+        # Other variables that the step itself has created: an optimizer's state begins with zeros
         before.add(after)
         try:
             self._compare(kind, before, after, eager, compiled, returned, unrecorded)
