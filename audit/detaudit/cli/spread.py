@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from detaudit.cli.messages import warn
 from detaudit.cli.options import (
     Backend,
     Budget,
@@ -38,6 +39,7 @@ from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS, TRIAL_SECONDS
 
 EXAMPLE = "Example: detaudit spread --runs 10 --seed-args '--seed {seed}' train.py --epochs 3"
+MOST_RUNS = 10_000
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
@@ -69,7 +71,7 @@ def spread_command(
         list[str] | None,
         typer.Option(
             metavar="PATTERN",
-            help="Read a result from the output, where it matches last: 'accuracy ([0-9.]+)'.",
+            help="Read a result from the output, where it matches last: 'accuracy (\\S+)'.",
         ),
     ] = None,
     results: Annotated[
@@ -94,7 +96,7 @@ def spread_command(
         typer.Option(
             metavar="N",
             min=2,
-            max=10_000,
+            max=MOST_RUNS,
             show_default="30, or as many as --rate needs",
             help="Number of runs, each with its seed.",
         ),
@@ -159,14 +161,20 @@ def spread_command(
     from detaudit.commands.spread import session
     from detaudit.commands.spread.conclusion import conclude
     from detaudit.commands.spread.options import Options
+    from detaudit.core.conclusion import OK
     from detaudit.core.events import Notice
     from detaudit.execution.program import program
     from detaudit.report import write
     from detaudit.report.build import common
+    from detaudit.report.privacy import Private
     from detaudit.report.schema import v1
 
     if floor is not None or delta is not None:
         raise typer.Exit(_compare_with_floor(floor, delta, metric))
+    if metric is not None:
+        raise UsageError("--metric belongs to --floor.")
+    if noise is not None and by_source:
+        raise UsageError("--by-source writes no file of --noise.")
     _check(target, seed_args, seed_env, parse, results, against, by_source)
     options = Options(
         python=interpreter_path(python),
@@ -190,10 +198,10 @@ def spread_command(
     write.refuse_equal({**outputs, "log-file": log_file})
     commands = [] if target is None else [[target, *(arguments or ())]]
     if against is not None:
-        commands.append(shlex.split(against))
+        commands.append(_words(against))
     programs = [
         program.find(name, module, tuple(words), working_folder(), options.python)
-        for name, *words in filter(None, commands)
+        for name, *words in commands
     ]
     written = {**outputs, "log": log_file}
     for one in programs:
@@ -201,31 +209,51 @@ def spread_command(
     screen = Screen.set_up(verbose, quiet, log_file)
     with screen.progress() as emit:
         if rate is not None:
-            said = f"{options.runs} runs show, in {power:.3g} of cases, what happens in {rate:g} of runs"
-            emit(Notice(f"{said}."))
+            shown = f"{options.runs} runs show at least one case of what happens in {100 * rate:g} % of runs"
+            emit(Notice(f"{shown}, with a probability of {100 * power:g} %."))
         audit = session.run(options, emit, resume, programs, list(filter(None, written.values())))
+    private = Private.of_here(arguments=audit.arguments)
     document = documented(
-        lambda found: common.document(v1.SpreadReport, found, conclude(found)), audit
+        lambda found: common.document(v1.SpreadReport, found, conclude(found), private=private),
+        audit,
     )
     files = dict(reports(document, targets))
-    if noise is not None:
+    if noise is not None and conclude(audit).outcome == OK:
         files[noise] = File(lambda: noise_file.text(audit.metrics, audit.identical))
+    elif noise is not None:
+        warn(f"{noise} was not written: {conclude(audit).reason}.")
     code = hand_over(document, files, screen)
     print_how_to_continue(audit, 1 + len(arguments or ()) if target is not None else 0)
     raise typer.Exit(code)
 
 
 def _number_of(runs: int | None, rate: float | None, power: float) -> int:
+    from detaudit.commands.spread.options import RUNS
     from detaudit.core.statistics import runs_for_rate
 
     if rate is None:
-        return 30 if runs is None else runs
+        return RUNS if runs is None else runs
     if runs is not None:
         raise UsageError("--rate says how many runs are made: leave out --runs.")
     try:
-        return max(2, runs_for_rate(rate, power))
+        needed = max(2, runs_for_rate(rate, power))
     except ValueError:
         raise UsageError("--rate and --power are between 0 and 1.") from None
+    if needed > MOST_RUNS:
+        raise UsageError(
+            f"--rate {rate:g} needs {needed:,} runs, which is more than {MOST_RUNS:,}."
+        )
+    return needed
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"--against {command!r}: {error}.") from None
+    if not words:
+        raise UsageError("--against takes a script, and its arguments.")
+    return words
 
 
 def _compare_with_floor(floor: Path | None, delta: float | None, metric: str | None) -> int:

@@ -178,7 +178,7 @@ def runs_for_rate(rate: float, power: float = LEVEL) -> int:
     """
     if not (0 < rate < 1 and 0 < power < 1):
         raise ValueError("a rate and a power between 0 and 1 are needed")
-    return math.ceil(math.log(1 - power) / math.log(1 - rate))
+    return math.ceil(math.log1p(-power) / math.log1p(-rate))
 
 
 def _both_quantiles(degrees: int, power: float) -> float:

@@ -266,6 +266,10 @@ class Trace:
         """Return the first ``most`` bytes that the program has written to its standard output."""
         return printed.beginning(self.folder / protocol.STDOUT_FILE, most)
 
+    def stdout_end(self) -> str:
+        """Return the end of what the program has written to its standard output."""
+        return printed.end(self.folder / protocol.STDOUT_FILE)
+
     def stderr_end(self) -> str:
         """Return the end of what the program has written to its standard error."""
         return printed.end(self.folder / protocol.STDERR_FILE)

@@ -19,6 +19,7 @@ from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Finished
+from detaudit.execution.program.launch import relative
 from detaudit.execution.program.texts import names_of, text_of
 from detaudit.registry import base
 
@@ -156,11 +157,6 @@ def _of_seeds(source: str, seeds: Sequence[Seeding], root: Path) -> str:
     if not any(one.reaches for one in seeds):
         return f"the seeds that the script sets do not affect it: {', '.join(shown)}"
     return ""
-
-
-def relative(file: str, root: Path) -> str:
-    path = Path(file)
-    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from detaudit_probes import protocol
 from detaudit_probes.backends import EVERY_BACKEND
 from detaudit_probes.protocol import Settings
 
-from detaudit.commands.run.blame import relative
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import RunAudit
 from detaudit.commands.run.origin import step_table
@@ -18,6 +17,7 @@ from detaudit.core.condition import Trial, pair
 from detaudit.core.events import Phase
 from detaudit.core.experiment import Finished
 from detaudit.core.pinpoint import judged
+from detaudit.execution.program.launch import relative
 
 STEP, TENSOR, LAYER, OPERATION = "step", "tensor", "layer", "op"
 #: Pairs of processes, if the previous ones say nothing: first of an idle machine, then while every

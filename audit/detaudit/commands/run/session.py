@@ -439,7 +439,7 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
         if trial.trace is not None
         for name in trial.trace.measures.trackers
     }
-    offline = () if online else trackers.notes(imported)
+    offline = () if online else trackers.notes(imported, "; --online lets it upload")
     return (*environment.warnings(os.environ), *own, *offline, *_not_recorded(trials))
 
 

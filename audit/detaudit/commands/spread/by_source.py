@@ -3,7 +3,9 @@ are pinned.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 from detaudit_probes import sources
 from detaudit_probes.declare import InScript, Pin, Source
 from detaudit_probes.sources import MAY_FAIL
@@ -11,13 +13,29 @@ from detaudit_probes.sources import MAY_FAIL
 from detaudit.commands.spread.findings import Row
 from detaudit.commands.spread.summary import Results, identical, metrics_of
 from detaudit.core.condition import Condition, Trial
+from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.divergence import IGNORED, Divergence
 from detaudit.core.experiment import Experiment, Finished
+from detaudit.core.statistics import spread_power
 from detaudit.core.tally import compare_finished
 from detaudit.registry import base
 
 NOTHING, EVERYTHING = "nothing", "everything"
-LEAST = 2
+LEAST = 2  # runs that show whether a source acts at all, but for a race
+LEAST_RUNS = 5  # with fewer, chance explains everything beside as many pinned runs
+RATIO, MOST_SIMULATED = 2.0, 100  # of two standard deviations; runs of a simulated case
+
+
+@dataclass(frozen=True)
+class _Free:
+    """The condition in which the sources of a row are free, and how many runs it has so far."""
+
+    sources: str
+    condition: Condition
+    is_race: bool = False
+
+    def trials(self, runs: int, first: int = 0) -> list[Trial]:
+        return [Trial(self.condition, number) for number in range(first, runs)]
 
 
 def rows(
@@ -27,61 +45,76 @@ def rows(
     one for nothing pinned.
 
     Two runs show whether a source acts at all: only if they differ, or if it is a race, as many are
-    made as are wanted. Without runs that match with everything pinned, there is only that row.
+    made as are wanted. If runs with everything pinned differ, there is only that row.
     """
     known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
-    found = yield [Trial(as_it_is, 0)]
-    used = _used(found[Trial(as_it_is, 0)])
-    pinned, first = yield from _all_pinned(as_it_is, [pin for pin in pins if pin in used], known)
-    control = _row(NOTHING, first, read)
-    if control.identical < LEAST:
-        return (control,)
-    free = {
-        pin: _pinned(as_it_is, [one for one in pinned if not _reaches(one, pin, known)], known)
-        for pin in pinned
+    as_ever = _Free(EVERYTHING, as_it_is)
+    found = dict((yield as_ever.trials(1)))
+    used = _used(found[as_ever.trials(1)[0]])
+    pinned = yield from _all_pinned(as_it_is, [pin for pin in pins if pin in used], known)
+    control = _Free(NOTHING, _pinned(as_it_is, pinned, known))
+    found.update((yield control.trials(runs)))
+    nothing = _row(control, runs, [found[trial] for trial in control.trials(runs)], read)
+    if nothing.identical < runs:
+        return (nothing,)
+    free = [_free(as_it_is, pin, pinned, known) for pin in pinned]
+    found.update((yield [trial for one in free for trial in one.trials(LEAST)]))
+    wanted = {
+        one.sources: runs
+        if one.is_race or not _alike([found[trial] for trial in one.trials(LEAST)], read)
+        else LEAST
+        for one in free
     }
-    tried = {
-        pin: [Trial(condition, number) for number in range(LEAST)]
-        for pin, condition in free.items()
-    }
-    found = yield [trial for trials in tried.values() for trial in trials]
-    acting = {
-        pin: trials
-        for pin, trials in tried.items()
-        if _in_script(pin).race or not _alike([found[trial] for trial in trials], read)
-    }
-    more = {pin: [Trial(free[pin], number) for number in range(LEAST, runs)] for pin in acting}
-    as_ever = [Trial(as_it_is, number) for number in range(runs)]
-    rest = yield [*(trial for trials in more.values() for trial in trials), *as_ever]
+    rest = [trial for one in free for trial in one.trials(wanted[one.sources], LEAST)]
+    found.update((yield [*rest, *as_ever.trials(runs, 1)]))
+    wanted[EVERYTHING] = runs
     return (
-        control,
+        nothing,
         *(
-            _row(
-                _freed(pin, pinned, known),
-                [found[trial] for trial in trials] + [rest[trial] for trial in more.get(pin, ())],
-                read,
-            )
-            for pin, trials in tried.items()
+            _judged(_row(one, wanted[one.sources], _runs(one, wanted, found), read), nothing)
+            for one in (*free, as_ever)
         ),
-        _row(EVERYTHING, [rest[trial] for trial in as_ever], read),
     )
+
+
+def power(runs: int) -> float | None:
+    """Return in what share of simulated cases so many runs find that one standard deviation is
+    twice another; None for a number of runs of which too few or too many would be simulated.
+    """
+    if not LEAST_RUNS <= runs <= MOST_SIMULATED:
+        return None
+    return spread_power(runs, RATIO, np.random.default_rng(1))
+
+
+def _free(as_it_is: Condition, pin: str, pinned: Sequence[str], known: Mapping[str, Pin]) -> _Free:
+    others = [one for one in pinned if not _reaches(one, pin, known)]
+    condition = _pinned(as_it_is, others, known)
+    return _Free(_freed(pin, pinned, known), condition, _in_script(pin).race)
+
+
+def _runs(one: _Free, wanted: Mapping[str, int], found: Mapping[Trial, Finished]) -> list[Finished]:
+    return [found[trial] for trial in one.trials(wanted[one.sources])]
+
+
+def _judged(row: Row, control: Row) -> Row:
+    """Return the row with whether its source acts: its runs differ, those of the control do not,
+    and that is no chance.
+    """
+    chance = fisher(row.runs - row.identical, row.runs, 0, control.runs)
+    return replace(row, acts=row.identical < row.runs and chance < SIGNIFICANT)
 
 
 def _all_pinned(
     as_it_is: Condition, pins: Sequence[str], known: Mapping[str, Pin]
-) -> Experiment[tuple[list[str], list[Finished]]]:
-    """Return the pins with which the program completes, and two runs with them: those that may make
-    a program fail are left out if it does.
+) -> Experiment[list[str]]:
+    """Return the pins with which the program completes: those that may make a program fail are left
+    out if it does.
     """
-    done: list[Finished] = []
-    for chosen in (list(pins), [pin for pin in pins if pin not in MAY_FAIL]):
-        condition = _pinned(as_it_is, chosen, known)
-        trials = [Trial(condition, number) for number in range(LEAST)]
-        found = yield trials
-        done = [found[trial] for trial in trials]
-        if all(run.outcome.completed for run in done):
-            return chosen, done
-    return [], done
+    trial = Trial(_pinned(as_it_is, pins, known), 0)
+    found = yield [trial]
+    if found[trial].outcome.completed:
+        return list(pins)
+    return [pin for pin in pins if pin not in MAY_FAIL]
 
 
 def _pinned(condition: Condition, pins: Sequence[str], known: Mapping[str, Pin]) -> Condition:
@@ -130,18 +163,16 @@ def _alike(runs: Sequence[Finished], read: Results) -> bool:
     return len(completed) == len(runs) == identical(completed, read)
 
 
-def _row(free: str, runs: Sequence[Finished], read: Results) -> Row:
-    """Return what runs with only this source unpinned showed."""
+def _row(free: _Free, wanted: int, runs: Sequence[Finished], read: Results) -> Row:
+    """Return what the runs showed in which only these sources are free."""
     completed = [run for run in runs if run.outcome.completed and run.trace is not None]
-    place = None
-    if completed:
-        compared = (compare_finished(completed[0], other, IGNORED) for other in completed[1:])
-        differing = [one for one in compared if isinstance(one, Divergence)]
-        place = min(differing, key=lambda one: one.step or 0, default=None)
+    compared = [compare_finished(completed[0], other, IGNORED) for other in completed[1:]]
+    differing = [one for one in compared if isinstance(one, Divergence)]
     return Row(
-        free,
+        free.sources,
+        wanted,
         len(completed),
         identical(completed, read),
-        place,
-        metrics_of(completed, 1, read),
+        divergence=min(differing, key=lambda one: one.step or 0, default=None),
+        metrics=metrics_of(completed, 1, read),
     )

@@ -99,12 +99,16 @@ class Against:
 class Row:
     """Runs of a program with the source ``free`` as the program leaves it, and the others pinned;
     ``nothing`` and ``everything`` are the two ends. At most ``identical`` of the ``runs`` that
-    completed ended on the same bits; ``divergence`` is the earliest place at which two differ.
+    completed, of those ``wanted``, ended on the same bits; ``divergence`` is the earliest place at
+    which two differ. ``acts``: they differ more often than chance explains beside the runs with
+    everything pinned.
     """
 
     free: str
+    wanted: int
     runs: int
     identical: int
+    acts: bool = False
     divergence: Divergence | None = None
     metrics: tuple[Metric, ...] = ()
 
@@ -113,7 +117,9 @@ class Row:
 class SpreadAudit:
     """``seeds`` are those of the runs that completed, or what was added to the program's own, and
     at most ``identical`` of these runs ended on the same bits. ``ignored``: the program does not
-    use the seed that it is given, so that only two runs were made. ``program`` is its title.
+    use the seed that it is given: its weights are the same. ``program`` is its title, and
+    ``arguments`` are hidden in reports. ``power`` is the share of simulated cases in which as many
+    runs as a row of ``by_source`` has find that one standard deviation is twice another.
     """
 
     options: dict[str, Any]
@@ -125,6 +131,8 @@ class SpreadAudit:
     ignored: bool = False
     against: Against | None = None
     by_source: tuple[Row, ...] = ()
+    power: float | None = None
+    arguments: tuple[str, ...] = ()
     # The fields of every report
     environment: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def above(path: Path, delta: float, metric: str | None) -> tuple[bool, str]:
         raise UsageError(f"{path} has no metric {name!r}; it has {known}.")
     entry = floors[name]
     floor = entry.get(DETECTABLE) if isinstance(entry, Mapping) else None
-    if not isinstance(floor, int | float) or not math.isfinite(floor):
+    if not isinstance(floor, int | float) or not math.isfinite(floor) or floor <= 0:
         raise UsageError(f"{path} does not say which difference of {name} can be detected.")
     runs = entry.get("n")
     enough = abs(delta) >= floor

@@ -3,196 +3,266 @@
 import os
 import stat
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from detaudit_probes.protocol import Orders
 
 from detaudit.commands.spread import by_source, seeding
 from detaudit.commands.spread.findings import CALLS, Against, SeedCall, Seeding, SpreadAudit
 from detaudit.commands.spread.options import Options
-from detaudit.commands.spread.summary import Results, identical
+from detaudit.commands.spread.summary import Results, same_weights
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.durations import duration
 from detaudit.core.events import Expected, Notice, Phase
 from detaudit.core.experiment import Experiment, Finished
-from detaudit.core.sentences import number
+from detaudit.core.sentences import capitalized, number
 from detaudit.execution.audit import Session
 from detaudit.execution.host import Hello, Interpreter
 from detaudit.execution.interpreter import ask
 from detaudit.execution.limits import Limits, parse_budget
-from detaudit.execution.program import launch
+from detaudit.execution.program import launch, trackers
 from detaudit.execution.program.process import Pace, Room, Services
 from detaudit.execution.program.program import Program, listing
 from detaudit.execution.program.sandboxed import Sandboxed
+from detaudit.execution.program.trainer import Trainer
 from detaudit.execution.runner import default_jobs
 from detaudit.execution.sandbox.choice import choose
+from detaudit.execution.sandbox.errors import SandboxFailed
 from detaudit.machine import variables
 from detaudit.registry import base
 
 #: Only the first and the last weights are compared: every step that is recorded costs time.
-HARDLY = 10**9
+ENDS_ONLY = 10**9
+MOST_PINNED_RUNS = 20  # approximate number of sources that a program uses
 
 
-def audited(
-    programs: Sequence[Program],
-    options: Options,
-    how: Seeding,
-    read: Results,
-    work: Session,
-    reports: Collection[Path],
-) -> SpreadAudit:
+@dataclass(frozen=True)
+class Work:
+    """One audit of a program, or of two in one folder, with the seeds of ``method``."""
+
+    programs: Sequence[Program]
+    options: Options
+    method: Seeding
+    read: Results
+    session: Session
+    reports: Collection[Path]
+
+    @property
+    def names(self) -> list[str]:
+        """The titles of the programs, each once: the arguments of a program are in no report."""
+        titles = [program.title for program in self.programs]
+        again = len(titles) > len(set(titles))
+        return [titles[0], f"the other {titles[1]}"] if again else titles
+
+    @property
+    def jobs(self) -> int:
+        on_gpu = self.session.on_gpu(self.options.device)
+        return self.options.jobs or (1 if on_gpu else default_jobs())
+
+
+def with_seeds(work: Work) -> SpreadAudit:
     """Run the program with each seed, and the second one, if there are two, with the same seeds.
     Return the audit without the results. Raises UsageError.
     """
-    program, names = programs[0], names_of(programs)
-    jobs = options.jobs or (1 if work.on_gpu(options.device) else default_jobs())
-    described = {**asdict(options), "jobs": jobs}
-    audit = SpreadAudit(described, program=names[0], seeding=how)
-    with work.attended():
-        hello = ask(options.python)
-        facts = {**hello.facts, "variables": variables.describe(os.environ)}
-        audit = replace(audit, environment=facts)
-        sandboxed = _start(programs, options, work, jobs, hello)
-        _go_on(programs, options, work, hello, sandboxed, reports)
-        backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
-        every = 1 if options.by_source else HARDLY
-        first = Condition(
-            backend, options.device, program.title, options.seed, orders=Orders(every=every)
-        )
-        wanted = [
-            seeding.conditions(replace(first, model=name), how, options.runs) for name in names
+    audit = _empty(work)
+    with work.session.attended():
+        audit = replace(audit, environment=_begin(work))
+        conditions = [
+            seeding.conditions(
+                replace(_unpinned(work, 1), model=name), work.method, work.options.runs
+            )
+            for name in work.names
         ]
-        if options.by_source:
-            work.emit(Phase(f"Running {program.title} with one source unpinned at a time"))
-            pins = base.unset_script_pins(os.environ)
-            found = work.ask(by_source.rows(first, pins, options.runs, read))
-            return replace(audit, by_source=found or ())
-        work.emit(Phase(f"Running {' and '.join(names)}, {number(options.runs, 'time')} each"))
-        work.ask(_each(wanted, how, read, work, jobs))
-    trials = work.trials()
+        every = " each" if len(work.names) > 1 else ""
+        runs = number(work.options.runs, "time")
+        work.session.emit(Phase(f"Running {' and '.join(work.names)} {runs}{every}"))
+        audit = _asked(work, audit, _seeded(work, conditions))
+    trials = work.session.trials()
+    found = [_seeding_of(_of(trials, name), work.method) for name in work.names]
+    ignored = [
+        _is_ignored(_of(trials, name), method)
+        for name, method in zip(work.names, found, strict=True)
+    ]
     against = None
-    if len(names) > 1:
-        against = Against(names[1], **_observed(_of(trials, names[1]), how, read))
-    return replace(
-        audit,
-        environment={**audit.environment, **launch.imported(trials)},
-        against=against,
-        **_observed(_of(trials, names[0]), how, read),
+    if len(work.names) > 1:
+        against = Against(work.names[1], found[1], ignored[1])
+    return replace(_finished(work, audit), seeding=found[0], ignored=ignored[0], against=against)
+
+
+def one_source_free(work: Work) -> SpreadAudit:
+    """Run the program with one source unpinned at a time, the others pinned. Raises UsageError."""
+    audit = _empty(work)
+    with work.session.attended():
+        audit = replace(audit, environment=_begin(work))
+        title = work.programs[0].title
+        work.session.emit(Phase(f"Running {title} with one source unpinned at a time"))
+        pins = base.unset_script_pins(os.environ)
+        rows = by_source.rows(_unpinned(work, 1), pins, work.options.runs, work.read)
+        audit = _asked(work, audit, rows)
+    return _finished(work, audit)
+
+
+def _empty(work: Work) -> SpreadAudit:
+    described = {**asdict(work.options), "jobs": work.jobs}
+    arguments = [one for program in work.programs for one in program.arguments]
+    return SpreadAudit(
+        described,
+        program=work.names[0],
+        seeding=work.method,
+        arguments=(*arguments, *seeding.words_of(work.method)),
     )
 
 
-def names_of(programs: Sequence[Program]) -> list[str]:
-    """Return the titles of the programs, each once: the arguments of a program are in no report."""
-    titles = [program.title for program in programs]
-    again = len(titles) > len(set(titles))
-    return [titles[0], f"the other {titles[1]}"] if again else titles
+def _unpinned(work: Work, every: int) -> Condition:
+    options = work.options
+    backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
+    every = every if options.by_source else ENDS_ONLY
+    return Condition(
+        backend, options.device, work.names[0], options.seed, orders=Orders(every=every)
+    )
+
+
+def _asked(work: Work, audit: SpreadAudit, experiment: Experiment) -> SpreadAudit:
+    """Ask the experiment; a full disk ends it, and its finished runs are still reported."""
+    try:
+        rows = work.session.ask(experiment)
+    except SandboxFailed as error:
+        if not work.session.trials():
+            raise
+        work.session.folder.kept = work.session.resume is not None
+        return replace(audit, warnings=(*audit.warnings, str(error)))
+    return replace(audit, by_source=rows or ())
+
+
+def _finished(work: Work, audit: SpreadAudit) -> SpreadAudit:
+    trials = work.session.trials()
+    imported = {
+        name for run in trials if run.trace is not None for name in run.trace.measures.trackers
+    }
+    return replace(
+        audit,
+        environment={**audit.environment, **launch.imported(trials)},
+        warnings=(*audit.warnings, *trackers.notes(imported)),
+    )
 
 
 def _of(trials: Collection[Finished], name: str) -> list[Finished]:
     return [run for run in trials if run.trial.condition.model == name]
 
 
-def _start(
-    programs: Sequence[Program], options: Options, work: Session, jobs: int, hello: Hello
-) -> Sandboxed:
-    program = programs[0]
-    choice = choose(program.root, work.folder.path, None, program.beside)
-    sandboxed = Sandboxed(choice.sandbox)
-    work.ending.callback(lambda: launch.close(choice.sandbox, work.folder.kept, work.emit))
-    work.emit(Notice(launch.describe_isolation(choice, program)))
+def _begin(work: Work) -> dict[str, object]:
+    """Start the runner, and continue a saved audit, if there is one; return the facts of the
+    environment.
+    """
+    session, options, program = work.session, work.options, work.programs[0]
+    hello = ask(options.python)
+    choice = choose(program.root, session.folder.path, None, program.beside)
+    sandboxed, trainer = Sandboxed(choice.sandbox), Trainer()
+    session.ending.callback(lambda: launch.close(choice.sandbox, session.folder.kept, session.emit))
+    for one in work.programs:
+        if one.not_run:
+            session.emit(Notice(f"{capitalized(one.not_run)}."))
+    session.emit(Notice(launch.describe_isolation(choice, program)))
+    session.emit(
+        Notice("Files that it writes outside its folder are really written, in every run.")
+    )
+    most = options.runs * (MOST_PINNED_RUNS if options.by_source else len(work.programs))
     launch.start(
-        work,
+        session,
         program,
         Interpreter(options.python, options.backend or "tensorflow", fork=False),
-        Limits(jobs, options.timeout, *parse_budget(options.budget)),
+        Limits(work.jobs, options.timeout, *parse_budget(options.budget)),
         launch.environment(program, options.python, options.device, options.backend),
-        Services(Pace(), sandboxed, room=Room(jobs, options.runs * len(programs))),
-        dict(zip(names_of(programs), programs, strict=True)),
+        Services(Pace(), sandboxed, room=Room(work.jobs, most), trainer=trainer),
+        dict(zip(work.names, work.programs, strict=True)),
         fingerprint=hello.fingerprints[0],
     )
-    return sandboxed
+    _go_on(work, hello, sandboxed, trainer)
+    return {**hello.facts, "variables": variables.describe(os.environ)}
 
 
-def _go_on(
-    programs: Sequence[Program],
-    options: Options,
-    work: Session,
-    hello: Hello,
-    sandboxed: Sandboxed,
-    reports: Collection[Path],
-) -> None:
-    """Continue a saved audit, if there is one."""
-    assert work.runner is not None
-    program = programs[0]
-    ours = {Path(os.path.realpath(path)) for path in reports}
-    root = Path(os.path.realpath(program.root))
-    files = {
-        name: status
-        for name, status in listing(program.root).items()
-        if not stat.S_ISDIR(status[1]) and root / name not in ours
-    }
-    identity = work.identity(
+def _go_on(work: Work, hello: Hello, sandboxed: Sandboxed, trainer: Trainer) -> None:
+    session, options = work.session, work.options
+    assert session.runner is not None
+    identity = session.identity(
         hello,
         options.seed,
         "spread",
-        arguments=" ".join(map(launch.digest_of, programs)),
+        arguments=" ".join(map(launch.digest_of, work.programs)),
         options={
             "--backend": options.backend,
             "--device": options.device,
-            "--seed-args": options.seed_args,
+            "--by-source": options.by_source,
+            "--seed-args": launch.digest(work.method.given),
             "--seed-env": options.seed_env,
         },
-        files=files,
+        files=_files(work),
     )
-    work.go_on(identity, launch.ended_by_script, sandboxed.take_up)
-    launch.remove_unfinished(work.runner)
+    session.go_on(identity, launch.ended_by_script, sandboxed.take_up)
+    trainer.remember(list(session.runner.finished.values()))
+    launch.remove_unfinished(session.runner)
 
 
-def _each(
-    wanted: Sequence[Sequence[Condition]], how: Seeding, read: Results, work: Session, jobs: int
-) -> Experiment[None]:
-    """Run the conditions of each program, beginning with two: if they are identical although their
-    seeds are not, or end on no number, no other is run.
+def _files(work: Work) -> dict[str, tuple[int, int, int]]:
+    """Return the program's files, without those that this command writes there."""
+    reports = {Path(os.path.realpath(path)) for path in work.reports}
+    root = Path(os.path.realpath(work.programs[0].root))
+    return {
+        name: status
+        for name, status in listing(root).items()
+        if not stat.S_ISDIR(status[1])
+        and root / name not in reports
+        and not (root / name).is_relative_to(work.session.folder.path)
+    }
+
+
+def _seeded(work: Work, conditions: Sequence[Sequence[Condition]]) -> Experiment[None]:
+    """Run the conditions of each program, beginning with two: if these end on the same weights
+    although their seeds differ, or on no number, no other is run.
     """
-    first = [[Trial(one, 0) for one in conditions[:2]] for conditions in wanted]
+    first = [[Trial(one, 0) for one in own[:2]] for own in conditions]
     found = yield [trial for trials in first for trial in trials]
-    runs = [[found[trial] for trial in trials] for trials in first]
-    for some in runs:
-        if not any(map(read, some)) or _observed(some, how, read)["ignored"]:
+    for trials in first:
+        runs = [found[trial] for trial in trials]
+        if not any(map(work.read, runs)) or _is_ignored(runs, _seeding_of(runs, work.method)):
             return
-    # In pairs of equal seeds: what interrupts them leaves whole pairs
-    rest = [
-        Trial(one, 0) for some in zip(*(one[2:] for one in wanted), strict=True) for one in some
-    ]
-    if rest:
-        longest = max(run.outcome.seconds for some in runs for run in some)
-        left = longest * len(rest) / jobs
-        work.emit(
-            Notice(f"One run takes {duration(longest)}, so the others take about {duration(left)}.")
-        )
-        work.emit(Expected(len(found) + len(rest), left))
-        yield rest
+    # Equal seeds side by side: what interrupts them leaves whole pairs
+    remaining = zip(*(own[2:] for own in conditions), strict=True)
+    rest = [Trial(one, 0) for with_one_seed in remaining for one in with_one_seed]
+    if not rest:
+        return
+    longest = max(run.outcome.seconds for run in found.values())
+    left = longest * len(rest) / work.jobs
+    work.session.emit(
+        Notice(f"One run takes {duration(longest)}, so the others take about {duration(left)}.")
+    )
+    work.session.emit(Expected(len(found) + len(rest), left))
+    yield rest
 
 
-def _observed(runs: Collection[Finished], how: Seeding, read: Results) -> dict[str, Any]:
-    """Return how the runs were seeded, and whether they ignore their seeds."""
-    completed = [run for run in runs if run.outcome.completed and run.trace is not None]
-    if how.how == CALLS:
-        how = replace(how, calls=_calls(completed))
-    known = {run.trial.condition.seed for run in completed}
-    alike = len(known) > 1 and identical(completed, read) == len(completed)
-    return {"seeding": how, "ignored": alike and not how.is_free}
+def _seeding_of(runs: Collection[Finished], method: Seeding) -> Seeding:
+    """Return how the runs were seeded, with the calls that were observed."""
+    return replace(method, calls=_calls(runs)) if method.how == CALLS else method
+
+
+def _is_ignored(runs: Collection[Finished], method: Seeding) -> bool:
+    """Whether runs with different seeds have trained the same weights, bit for bit. Equal output
+    says less: an accuracy may be equal by chance.
+    """
+    completed = [run for run in runs if run.outcome.completed]
+    seeds = {run.trial.condition.seed for run in completed}
+    return len(seeds) > 1 and same_weights(completed) and not method.is_free
 
 
 def _calls(runs: Collection[Finished]) -> tuple[SeedCall, ...]:
     """Return the calls that seed a generator, in the order of the first run that has any."""
     for run in runs:
-        assert run.trace is not None
+        if run.trace is None:
+            continue
         root = Path(run.trace.request.orders.root).resolve()
         found = {
-            SeedCall(os.path.relpath(one.file, root), one.line, one.function): None
+            SeedCall(launch.relative(one.file, root), one.line, one.function): None
             for one in run.trace.sites().seeds
         }
         if found:

@@ -11,6 +11,7 @@ from detaudit_probes.protocol import NUMBER
 
 from detaudit.commands.spread.summary import MOST_READ, measured
 from detaudit.core.experiment import Finished
+from detaudit.core.printed import SHORT
 from detaudit.errors import UsageError
 
 MOST = 100  # numbers of one file
@@ -21,6 +22,10 @@ _WORDS = re.compile(r"[^\W\d]\w*(?:[ -][^\W\d]\w*)*(?=\W*$)")
 def reader(patterns: Sequence[str], file: str | None) -> Callable[[Finished], dict[str, float]]:
     """Return what reads the results of a run. Raises UsageError for a pattern that is none."""
     found = [pattern_of(one) for one in patterns]
+    if len(dict(found)) < len(found):
+        raise UsageError(
+            "Two patterns of --parse have the same name: name their groups, (?P<name>...)."
+        )
     if not found and file is None:
         return measured
 
@@ -45,19 +50,23 @@ def pattern_of(text: str) -> tuple[str, re.Pattern[str]]:
     except re.error as error:
         raise UsageError(f"--parse {text!r} is no regular expression: {error}.") from None
     if pattern.groups != 1:
-        raise UsageError("--parse takes a regular expression with one group: 'accuracy ([0-9.]+)'.")
+        raise UsageError("--parse takes a regular expression with one group: 'accuracy (\\S+)'.")
     words = _WORDS.search(re.sub(r"\\.", " ", text.partition("(")[0]))
     name = next(iter(pattern.groupindex), words[0] if words else text)
     return name, pattern
 
 
 def _output(run: Finished) -> str:
-    return "" if run.trace is None else run.trace.stdout(MOST_READ).decode("utf-8", "replace")
+    """Return the beginning of a run's output, and its end: of a long one the middle is not kept."""
+    if run.trace is None:
+        return ""
+    beginning = run.trace.stdout(MOST_READ).decode("utf-8", "replace")
+    return beginning if len(beginning) < SHORT else f"{beginning}\n{run.trace.stdout_end()}"
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return float(text.strip().rstrip(".,;:%)]"))
     except ValueError:
         return math.nan
 

@@ -21,12 +21,23 @@ def chosen(arguments: str | None, variable: str | None) -> Seeding:
             raise UsageError(
                 f"--seed-args takes the place of the seed as {PLACE}: '--seed {PLACE}'."
             )
+        try:
+            shlex.split(arguments)
+        except ValueError as error:
+            raise UsageError(f"--seed-args {arguments!r}: {error}.") from None
         return Seeding(ARGUMENTS, arguments)
     if variable is not None:
         if not variable or "=" in variable:
             raise UsageError(f"--seed-env takes the name of a variable, not {variable!r}.")
         return Seeding(VARIABLE, variable)
     return Seeding(CALLS)
+
+
+def words_of(seeding: Seeding) -> tuple[str, ...]:
+    """Return the words that the user gives besides the seed."""
+    if seeding.how != ARGUMENTS:
+        return ()
+    return tuple(word for word in shlex.split(seeding.given) if PLACE not in word)
 
 
 def conditions(first: Condition, seeding: Seeding, runs: int) -> list[Condition]:

@@ -1,5 +1,6 @@
 """One ``detaudit spread``: the same training with one seed after another."""
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,10 +8,10 @@ from typing import Any
 
 from detaudit_probes.protocol import Orders
 
-from detaudit.commands.spread import results, seeding
+from detaudit.commands.spread import by_source, results, seeding
 from detaudit.commands.spread.findings import SpreadAudit
 from detaudit.commands.spread.options import Options
-from detaudit.commands.spread.programs import audited
+from detaudit.commands.spread.programs import Work, one_source_free, with_seeds
 from detaudit.commands.spread.summary import (
     Results,
     differences_of,
@@ -22,6 +23,7 @@ from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit, Phase
 from detaudit.core.experiment import Experiment, Finished
 from detaudit.core.sentences import number
+from detaudit.core.statistics import LEAST_PAIRS
 from detaudit.errors import UsageError
 from detaudit.execution import interpreter
 from detaudit.execution.audit import Session, session
@@ -51,15 +53,26 @@ def run(
         return _of_our_model(options, emit, resume)
     if options.by_source and (len(programs) > 1 or options.seed_args or options.seed_env):
         raise UsageError("--by-source takes neither seeds nor a second program.")
-    how = seeding.chosen(options.seed_args, options.seed_env)
     read = results.reader(options.parse, options.results)
     if len({program.root for program in programs}) > 1:
         raise UsageError("Both programs must be in one folder.")
+    if len(programs) > 1 and options.runs < LEAST_PAIRS:
+        raise UsageError(f"--against needs --runs {LEAST_PAIRS} or more: fewer pairs show nothing.")
+    if options.by_source and (len(programs) > 1 or options.seed_args or options.seed_env):
+        raise UsageError("--by-source takes neither seeds nor a second program.")
+    if options.by_source and options.runs < by_source.LEAST_RUNS:
+        raise UsageError(f"--by-source needs --runs {by_source.LEAST_RUNS} or more.")
+    method = seeding.chosen(options.seed_args, options.seed_env)
+    file = None
+    if options.results is not None:  # as the program names it in its working folder
+        file = os.path.relpath(programs[0].cwd / options.results, programs[0].root)
+    read = results.reader(options.parse, file)
     with session(emit, resume, SHORT) as work:
-        audit = audited(programs, options, how, read, work, reports)
+        of_programs = Work(programs, options, method, read, work, reports)
         if options.by_source:
-            return work.complete(audit)
-        return work.complete(with_results(audit, work, read))
+            audit = one_source_free(of_programs)
+            return work.complete(replace(audit, power=by_source.power(options.runs)))
+        return work.complete(with_results(with_seeds(of_programs), work, read))
 
 
 def _of_our_model(options: Options, emit: Emit, resume: str | Path | None) -> SpreadAudit:

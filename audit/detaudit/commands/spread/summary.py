@@ -1,10 +1,12 @@
 """From the results of runs to their statistics."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from detaudit_probes.protocol import FITTED
 
 from detaudit.commands.spread.findings import Difference, Metric
 from detaudit.core import statistics
@@ -39,6 +41,19 @@ def measured(run: Finished) -> dict[str, float]:
     }
 
 
+def same_weights(runs: Sequence[Finished]) -> bool:
+    """Whether the weights of all runs were observed, and ended on the same bits."""
+    ends = {_weights(run) for run in runs}
+    return len(ends) == 1 and "" not in ends
+
+
+def _weights(run: Finished) -> str:
+    """Return the digest of what a run has trained, or fitted; empty if that was not observed."""
+    if run.trace is None:
+        return ""
+    return run.trace.final or run.trace.digests.get(FITTED, "")
+
+
 def identical(runs: Sequence[Finished], results_of: Results) -> int:
     """Return the largest number of runs that ended on the same bits: on the same weights, or if
     none were observed, on the same output and the same results.
@@ -47,11 +62,14 @@ def identical(runs: Sequence[Finished], results_of: Results) -> int:
     return max(ends.values(), default=0)
 
 
-def _end(run: Finished, results_of: Results) -> object:
+def _end(run: Finished, results_of: Results) -> str:
     assert run.trace is not None
-    if run.trace.final:
-        return run.trace.final
-    return run.trace.stdout(MOST_READ), tuple(results_of(run).items())
+    weights = _weights(run)
+    if weights:
+        return weights
+    digest = hashlib.sha256(run.trace.stdout(MOST_READ))
+    digest.update(repr(results_of(run)).encode())  # as text: NaN equals NaN
+    return digest.hexdigest()
 
 
 def differences_of(

@@ -86,8 +86,19 @@ def remove_unfinished(runner: Runner) -> None:
 
 def digest_of(program: Program) -> str:
     """Return a digest of the command line and its folders: arguments may contain secrets."""
-    command = [program.title, str(program.cwd), str(program.root), *program.arguments]
-    return hashlib.sha256("\0".join(command).encode("utf-8", "surrogateescape")).hexdigest()
+    return digest(
+        "\0".join([program.title, *map(str, (program.cwd, program.root)), *program.arguments])
+    )
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def relative(file: str, root: Path) -> str:
+    """Return a file's name below ``root``; only its last part if it is elsewhere."""
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
 def imported(trials: Sequence[Finished]) -> dict[str, list[str]]:

@@ -37,10 +37,10 @@ def variables(folder: Path, inherited: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def notes(imported: Iterable[str]) -> tuple[str, ...]:
-    """Return a sentence for each tracker that the script has imported."""
+def notes(imported: Iterable[str], more: str = "") -> tuple[str, ...]:
+    """Return a sentence for each tracker that the script has imported, with ``more`` behind it."""
     return tuple(
-        f"{OFFLINE[module][0]} was kept offline ({OFFLINE[module][1]}); --online lets it upload"
+        f"{OFFLINE[module][0]} was kept offline ({OFFLINE[module][1]}){more}"
         for module in sorted(imported)
         if module in OFFLINE
     )

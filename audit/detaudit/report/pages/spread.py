@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
-from detaudit.core.counting import SIGNIFICANT
+from detaudit.core.counting import SIGNIFICANT, excluded_rate
 from detaudit.core.sentences import capitalized, listed, number
-from detaudit.core.statistics import spread_power
 from detaudit.report.pages import frame, wording
 from detaudit.report.pages.page import (
     Answer,
@@ -26,7 +23,7 @@ from detaudit.report.schema import v1
 # How runs are given their seeds (schema ``Seeding``)
 CALLS, VARIABLE = "calls", "variable"
 MOST_CALLS = 6
-RATIO, LEAST_RUNS = 2.0, 5  # of two standard deviations that are compared
+PAIR = 2
 Seeded = v1.SpreadReport | v1.Against
 
 
@@ -42,7 +39,7 @@ def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
     yield answer(report)
     if report.by_source:
         yield _sources(report)
-        yield Lines((*_power(report), *frame.context_lines(report)))
+        yield Lines((*_limits(report), *frame.context_lines(report)))
         return
     if report.against is not None and report.against.differences:
         yield _differences(report.against)
@@ -59,29 +56,30 @@ def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
 
 def answer(report: v1.SpreadReport) -> Answer:
     """How far are the results apart?"""
-    if report.by_source:
-        return _of_sources(report)
     for one in (report, report.against):
         if one is not None and one.ignored:
             return Answer("bad", "SEED IGNORED", _ignored(one))
-    if report.outcome == "inconclusive" or not report.metrics:
+    if report.outcome == "inconclusive":
         return Answer("unsure", "NOT DECIDED", f"{capitalized(report.reason)}.")
-    if report.against is not None and report.against.differences:
-        return _compared(report.program, report.against)
+    if report.by_source:
+        return _of_sources(report)
+    if report.against is not None:
+        return _compared(report, report.against)
     of_program = f" of {report.program}" if report.program else ""
     seeds = "" if _is_free(report) else " with different seeds"
     runs = f"{number(len(report.seeds), 'run')}{of_program}{seeds}"
-    if report.identical == len(report.seeds):
-        effect = "" if _is_free(report) else ": the seed has no effect"
-        return Answer("good", "IDENTICAL", f"All {runs} are bitwise identical{effect}.")
     metric = report.metrics[0]
+    if report.identical == len(report.seeds):
+        return Answer("good", "IDENTICAL", _identical(report, runs))
     without = sum(value is None for value in metric.values)
     of_those = f" {without} of them ended without a finite {metric.name}." if without else ""
     if metric.mean is None or metric.spread is None:
         sentence = f"Of {runs}, {without} ended without a finite {metric.name}."
         return Answer("unsure", "NO RESULTS", sentence)
     if not metric.spread:
-        sentence = f"The {metric.name} of {runs} is the same, but not their weights.{of_those}"
+        sentence = (
+            f"The {metric.name} of {runs} is the same, but not all that they end with.{of_those}"
+        )
         return Answer("good", "EQUAL RESULTS", sentence)
     sentence = (
         f"The {metric.name} of {runs} is {rounded(metric.mean, metric.spread)} on average, with a "
@@ -90,10 +88,19 @@ def answer(report: v1.SpreadReport) -> Answer:
     return Answer("good", "RESULTS VARY", sentence)
 
 
-def _compared(program: str, other: v1.Against) -> Answer:
+def _identical(report: v1.SpreadReport, runs: str) -> str:
+    """Equal weights say more than equal output, which is all that is known of some programs."""
+    if not report.program:
+        return f"All {runs} are bitwise identical: the seed has no effect."
+    if _is_free(report):
+        return f"All {runs} end with the same results."
+    return f"All {runs} end with the same results: the seed has no effect on what was observed."
+
+
+def _compared(report: v1.SpreadReport, other: v1.Against) -> Answer:
     """Is the first number of two programs different?"""
-    found = other.differences[0]
-    pairs = f"{number(found.pairs, 'pair')} of runs with equal seeds"
+    program, found = report.program, other.differences[0]
+    pairs = f"{number(found.pairs, 'pair')} of runs{_paired_by(report, other)}"
     if found.p_value is None or found.mean is None or found.interval is None:
         sentence = f"{capitalized(pairs)} say nothing about the {found.name}: six are needed."
         return Answer("unsure", "TOO FEW RUNS", sentence)
@@ -117,25 +124,32 @@ def _compared(program: str, other: v1.Against) -> Answer:
     return Answer("unsure", "NO DIFFERENCE FOUND", sentence)
 
 
+def _paired_by(report: v1.SpreadReport, other: v1.Against) -> str:
+    """Return what the two runs of a pair have in common."""
+    if _is_free(report) or _is_free(other):
+        return ""
+    added = report.seeding.how == CALLS
+    return " with equal numbers added to their seeds" if added else " with equal seeds"
+
+
 def _of_sources(report: v1.SpreadReport) -> Answer:
     """Which sources make results vary?"""
     *rows, everything = report.by_source
-    if report.outcome == "inconclusive":
-        return Answer("unsure", "NOT DECIDED", f"{capitalized(report.reason)}.")
-    acting = [row.free for row in rows if row.identical < row.runs]
+    acting = [row.free for row in rows if row.acts]
     if acting:
-        return Answer("good", "RESULTS VARY", f"Of one source at a time: by {listed(acting)}.")
+        one = "only this is" if len(acting) == 1 else "only one of these is"
+        return Answer("good", "RESULTS VARY", f"Results vary if {one} left free: {listed(acting)}.")
     if everything.identical < everything.runs:
-        sentence = "No source alone makes results vary, but nothing pinned does."
+        sentence = "Runs differ if nothing is pinned, but no source alone makes them differ."
         return Answer("unsure", "RESULTS VARY", sentence)
-    sentence = f"All runs of {report.program} are bitwise identical, whatever is pinned."
+    sentence = f"All runs of {report.program} end with the same results, whatever is pinned."
     return Answer("good", "IDENTICAL", sentence)
 
 
 def _sources(report: v1.SpreadReport) -> Table:
     """One row for each source; they are not ranked."""
     name = next((one.name for row in report.by_source for one in row.metrics), "")
-    titles = ("free", "runs", "identical", "differ first at", f"SD of {name}", "95 % interval")
+    titles = ("free", "identical", "differ first at", f"SD of {name}", "95 % interval")
     rows = [Row(_source(row, name)) for row in report.by_source]
     return Table(tuple(map(Column, titles)), tuple(rows), Head.RULED, title="By source")
 
@@ -147,19 +161,20 @@ def _source(row: v1.SourceRow, name: str) -> tuple[str, ...]:
     interval = ""
     if found is not None and found.spread:
         interval = _interval(found.spread_interval, found.spread / 10)
-    return (row.free, str(row.runs), str(row.identical), place, spread, interval)
+    return (row.free, f"{row.identical} of {row.runs}", place, spread, interval)
 
 
-def _power(report: v1.SpreadReport) -> Iterator[Line]:
-    """Say what so many runs can tell apart: rows are not to be ranked by their SD."""
-    runs = max(row.runs for row in report.by_source)
-    if runs < LEAST_RUNS:
-        return
-    share = spread_power(runs, RATIO, np.random.default_rng(1))
-    yield Line(
-        "Power",
-        f"{runs} runs of each find an SD {RATIO:g} times as large in {share:.0%} of simulated cases",
-    )
+def _limits(report: v1.SpreadReport) -> Iterator[Line]:
+    """Say what the rows do not show: they are not to be ranked by their SD."""
+    if any(row.runs == row.identical == PAIR for row in report.by_source):
+        rate = f"{excluded_rate(1):.0%}"
+        yield Line("Not excluded", f"where 2 of 2 runs match, up to {rate} of pairs may differ")
+    if report.power is not None:
+        runs = max(row.runs for row in report.by_source)
+        yield Line(
+            "Power",
+            f"{runs} runs of each find an SD twice as large in {report.power:.0%} of simulated cases",
+        )
 
 
 def _differences(other: v1.Against) -> Table:
@@ -192,12 +207,12 @@ def _ignored(report: Seeded) -> str:
     one, other = report.seeds[0], report.seeds[-1]
     if report.seeding.how == CALLS:
         return (
-            f"Two runs of {report.program} are bitwise identical, although {other} was added to each seed "
-            f"that it sets."
+            f"Runs of {report.program} train the same weights bit for bit, although up to {other} was added "
+            f"to each seed that it sets."
         )
     return (
-        f"Two runs of {report.program} with the seeds {one} and {other} are bitwise identical: it does "
-        f"not use {_name(report)}."
+        f"Runs of {report.program} with the seeds {one} to {other} train the same weights bit for bit: it "
+        f"does not use {_name(report)}."
     )
 
 
@@ -214,7 +229,7 @@ def _seeds(report: Seeded) -> str:
     if report.seeding.how != CALLS:
         return f"{seeds}, in {_name(report)}"
     if not report.seeding.calls:
-        return "the program sets none, so each run is the program as it is"
+        return "the program sets no seed that detaudit can change, so each run is as it is"
     lines = [f"{call.file}:{call.line} ({call.function})" for call in report.seeding.calls]
     return f"{seeds}, added to those that the program sets at {listed(lines, MOST_CALLS)}"
 

@@ -812,13 +812,16 @@ class Against(Part):
 class SourceRow(Part):
     """Runs of a program with the source ``free`` as the program leaves it and the others pinned;
     ``nothing`` (everything is pinned) and ``everything`` are the two ends. At most ``identical`` of
-    the ``runs`` that completed ended on the same bits; ``divergence`` is the earliest place at
-    which two of them differ.
+    the ``runs`` that completed, of those ``wanted``, ended on the same bits; ``divergence`` is the
+    earliest place at which two of them differ. ``acts``: they differ more often than chance
+    explains beside the runs with everything pinned.
     """
 
     free: Name
+    wanted: Natural
     runs: Natural
     identical: Natural
+    acts: bool
     divergence: Divergence | None
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
 
@@ -827,7 +830,9 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds`` (if
     ``seeding`` is by calls, these are the numbers that were added to the program's own), at most
     ``identical`` ended on the same bits. ``program`` is empty for detaudit's own model.
-    ``ignored``: the program does not use the seeds, so only two runs were made.
+    ``ignored``: the program does not use the seeds, for its weights are the same. ``power`` is the
+    share of simulated cases in which as many runs as a row of ``by_source`` has find that one
+    standard deviation is twice another.
     """
 
     program: Name
@@ -838,6 +843,7 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
     against: Against | None
     by_source: Annotated[tuple[SourceRow, ...], Meta(max_length=1000)]
+    power: Share | None
 
 
 #: Any report; the field ``command`` says which.
