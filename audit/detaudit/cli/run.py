@@ -45,6 +45,7 @@ from detaudit.core.sentences import capitalized, listed
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
+from detaudit.machine import confinement
 
 if TYPE_CHECKING:
     from detaudit.commands.run.findings import Fix, RunAudit
@@ -291,7 +292,9 @@ def run_command(
         reason = audit.no_fix_reason or audit.reason
         print(f"There is no fix: {Mask()(reason)}.", file=sys.stderr)
     if reproducer is not None:
-        reproduce(reproducer, _located_kernel(audit), audit.environment, options.python)
+        # On one core a framework would use one thread, and so would a script without the program
+        threads = 2 if confinement.cores() == 1 else None
+        reproduce(reproducer, _located_kernel(audit), audit.environment, options.python, threads)
     print_how_to_continue(audit, 1 + len(arguments or ()))
     raise typer.Exit(code)
 
