@@ -101,7 +101,7 @@ BY_SOURCE = replace(
     power=0.2,
     by_source=(
         SourceRow("nothing", 6, 6, 6, False, None, (metric("loss", LOSSES[:1] * 6, 1),)),
-        SourceRow("hash-seed", 2, 2, 2, False, None, (metric("loss", LOSSES[:1] * 2, 1),)),
+        SourceRow("hash-seed", 3, 3, 3, False, None, (metric("loss", LOSSES[:1] * 3, 1),)),
         SourceRow(
             "numpy-legacy with os-entropy",
             6,

@@ -187,7 +187,7 @@ def test_the_sources_that_act_alone_are_named_and_not_ranked():
     assert conclude(failed).reason == "only 1 of 6 runs with everything pinned completed"
     crashed = (none.by_source[0], replace(none.by_source[1], runs=0, identical=0))
     assert conclude(replace(none, by_source=crashed)).reason == (
-        "only 0 of 2 runs with hash-seed unpinned completed"
+        "only 0 of 3 runs with hash-seed unpinned completed"
     )
     early = replace(none, by_source=(), over_budget=True)
     assert conclude(early).reason == "the budget ran out before every source was tried"

@@ -21,7 +21,7 @@ from detaudit.core.tally import compare_finished
 from detaudit.registry import base
 
 NOTHING, EVERYTHING = "nothing", "everything"
-LEAST = 2  # runs that show whether a source acts at all, but for a race
+LEAST = 3  # runs that show whether a source acts at all, but for a race
 LEAST_RUNS = 5  # with fewer, chance explains everything beside as many pinned runs
 RATIO, MOST_SIMULATED = 2.0, 100  # of two standard deviations; runs of a simulated case
 
@@ -44,8 +44,8 @@ def rows(
     """Return a row for each source that a run of the program uses, one for everything pinned, and
     one for nothing pinned.
 
-    Two runs show whether a source acts at all: only if they differ, or if it is a race, as many are
-    made as are wanted. If runs with everything pinned differ, there is only that row.
+    A few runs show whether a source acts at all: only if they differ, or if it is a race, as many
+    are made as are wanted. If runs with everything pinned differ, there is only that row.
     """
     known = {pin.id: pin for source in base.script_sources().values() for pin in source.pins}
     as_ever = _Free(EVERYTHING, as_it_is)

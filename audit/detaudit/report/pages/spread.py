@@ -23,7 +23,6 @@ from detaudit.report.schema import v1
 # How runs are given their seeds (schema ``Seeding``)
 CALLS, VARIABLE = "calls", "variable"
 MOST_CALLS = 6
-PAIR = 2
 Seeded = v1.SpreadReport | v1.Against
 
 
@@ -166,9 +165,13 @@ def _source(row: v1.SourceRow, name: str) -> tuple[str, ...]:
 
 def _limits(report: v1.SpreadReport) -> Iterator[Line]:
     """Say what the rows do not show: they are not to be ranked by their SD."""
-    if any(row.runs == row.identical == PAIR for row in report.by_source):
-        rate = f"{excluded_rate(1):.0%}"
-        yield Line("Not excluded", f"where 2 of 2 runs match, up to {rate} of pairs may differ")
+    few = [row for row in report.by_source if row.identical == row.runs < report.by_source[0].runs]
+    if few:
+        runs = few[0].runs
+        rate = f"{excluded_rate(runs // 2):.0%}"
+        yield Line(
+            "Not excluded", f"where {runs} of {runs} runs match, up to {rate} of pairs may differ"
+        )
     if report.power is not None:
         runs = max(row.runs for row in report.by_source)
         yield Line(
