@@ -92,7 +92,8 @@ def test_results_are_read_from_a_file_that_the_script_writes(spread):
 def test_equal_output_is_not_said_to_be_equal_weights(spread):
     """An accuracy may be equal by chance: all runs are made, and the program is not accused."""
     audit = spread(seed_env="OTHER", **PARSED)
-    assert not audit.ignored and len(audit.trials) == 4 and audit.identical == 4
+    assert not audit.ignored and len(audit.trials) == 5 and audit.identical == 4
+    assert audit.repeats
 
 
 TRAINED = """
@@ -112,7 +113,7 @@ TRAINED = """
 def test_a_program_with_equal_weights_does_not_use_its_seed(spread):
     pytest.importorskip("sklearn")
     audit = spread(TRAINED.format("5"), seed_env="SEED", **PARSED_LOSS)
-    assert audit.ignored and len(audit.trials) == 2
+    assert audit.ignored and len(audit.trials) == 3
     assert conclude(audit).reason == "runs with different seeds have the same weights"
     assert not spread(TRAINED.format("seed"), seed_env="SEED", **PARSED_LOSS).ignored
 
@@ -124,11 +125,13 @@ def test_the_seeds_that_a_library_makes_generators_from_stay(spread):
     rows, loss = audit.metrics
     assert rows.distinct == 1 and loss.distinct == 4
     assert [one.function for one in audit.seeding.calls] == ["numpy.random.seed"]
+    assert [(one.line, one.function) for one in audit.seeding.constants] == [(8, "random_state")]
 
 
 def test_a_program_that_sets_no_seed_runs_as_it_is(spread):
     audit = spread("import random\nprint('loss', random.random())", parse=("loss (.*)",))
     assert audit.seeding.is_free and not audit.ignored and audit.identical == 1
+    assert audit.repeats is False
     same = spread("print('loss', 2)", parse=("loss (.*)",))
     assert same.seeding.is_free and not same.ignored and same.identical == 4
     assert conclude(same).exit_code == 0
@@ -136,7 +139,7 @@ def test_a_program_that_sets_no_seed_runs_as_it_is(spread):
 
 def test_runs_that_end_on_no_number_or_fail_are_not_passed_over(spread):
     none = spread()
-    assert len(none.trials) == 2
+    assert len(none.trials) == 3
     assert conclude(none).reason == "no result was found: give --parse or --results"
     nan = "import random, sys\nrandom.seed(1)\nprint('loss', 'nan' if random.random() < .3 else 1)"
     values = losses(spread(nan, parse=("loss (.*)",), runs=6))
@@ -144,7 +147,9 @@ def test_runs_that_end_on_no_number_or_fail_are_not_passed_over(spread):
     failing = SCRIPT + "    sys.exit(seed == 2)\n"
     audit = spread(failing, seed_args="--seed {seed}", **PARSED)
     assert audit.seeds == (1, 3, 4)
-    assert conclude(audit).reason == "some runs did not complete: 3 of 4 completed"
+    assert conclude(audit).reason == (
+        "some runs did not complete: 3 of 4 completed (exited with status 1)"
+    )
 
 
 def test_an_interrupted_spread_goes_on_where_it_ended(spread):
@@ -160,7 +165,7 @@ def test_an_interrupted_spread_goes_on_where_it_ended(spread):
     assert first.interrupted and first.resume and conclude(first).exit_code == 130
     rest = spread(resume=first.resume, **PARSED)
     assert not rest.interrupted and losses(rest, "loss") == expected(3, 4, 5, 6)
-    assert len(rest.trials) == 4
+    assert len(rest.trials) == 5
 
 
 def test_wrong_options_are_refused_before_the_first_run(spread):

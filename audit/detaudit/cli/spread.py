@@ -82,7 +82,7 @@ def spread_command(
         str | None,
         typer.Option(
             metavar="COMMAND",
-            help="Run this script too, with the same seeds, and compare: 'other.py --lr 0.1'.",
+            help="Run this script too, with the same seeds, and compare: 'other.py --lr 0.1' (6 runs or more).",
         ),
     ] = None,
     by_source: Annotated[
@@ -128,11 +128,14 @@ def spread_command(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="With --floor: the result; otherwise the first."),
+        typer.Option(metavar="NAME", help="The result that counts; otherwise the first."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, help="The first seed; the others follow it.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0, max=2**31 - 1, show_default="1", help="The first seed; the others follow it."
+        ),
+    ] = None,
     backend: Backend = None,
     device: Device = "auto",
     python: Python = sys.executable,
@@ -171,22 +174,25 @@ def spread_command(
 
     if floor is not None or delta is not None:
         raise typer.Exit(_compare_with_floor(floor, delta, metric))
-    if metric is not None:
-        raise UsageError("--metric belongs to --floor.")
+    if seed is not None and target is not None and seed_args is None and seed_env is None:
+        raise UsageError(
+            "--seed needs --seed-args or --seed-env: the script's own seeds are changed."
+        )
     if noise is not None and by_source:
         raise UsageError("--by-source writes no file of --noise.")
-    _check(target, seed_args, seed_env, parse, results, against, by_source)
+    _check(target, seed_args, seed_env, parse, results, against, by_source, metric)
     options = Options(
         python=interpreter_path(python),
         backend=backend,
         device=device,
         runs=_number_of(runs, rate, power),
-        seed=seed,
+        seed=1 if seed is None else seed,
         seed_args=seed_args,
         seed_env=seed_env,
         parse=tuple(parse or ()),
         results=results,
         by_source=by_source,
+        metric=metric,
         jobs=jobs,
         timeout=timeout or (TRIAL_SECONDS if target is None else RUN_SECONDS),
         budget=limits.check_budget(budget),

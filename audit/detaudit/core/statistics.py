@@ -15,7 +15,7 @@ from detaudit.core.counting import SIGNIFICANT
 LEVEL = 0.95  # of every interval
 POWER = 0.8  # of a minimum detectable difference
 RESAMPLES = 4999
-LEAST_VALUES = 5  # of an interval of the standard deviation
+LEAST_VALUES = 10  # of an interval of the standard deviation
 LEAST_USABLE = 0.9  # of the resamples of an interval: the others have no spread
 LEAST_PAIRS = 6  # of a sign-flip test that can reach ``SIGNIFICANT``
 MOST_EXACT = 12  # pairs of which every sign is tried
@@ -104,8 +104,9 @@ def spread_interval(values: Sequence[float], generator: np.random.Generator) -> 
     """Return an interval of the standard deviation: bootstrap-t of its logarithm, whose standard
     error is that of the jackknife.
 
-    If all values are equal, that is (0, 0). Raises ValueError for fewer than five values, and if
-    too many of them are equal, because leaving out one of the others would leave no spread.
+    If all values are equal, that is (0, 0). Raises ValueError for fewer than ten values,
+    whose interval may be millions of times as wide, and if too many of them are equal, because
+    leaving out one of the others would leave no spread.
     """
     _check(values, LEAST_VALUES)
     array = np.asarray(values, dtype=float)

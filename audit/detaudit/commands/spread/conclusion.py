@@ -24,7 +24,8 @@ def conclude(audit: SpreadAudit) -> Conclusion:
     completed = sum(len(one.seeds) for one in programs)
     wanted = audit.options["runs"] * len(programs)
     if completed < wanted:
-        return Conclusion(INCONCLUSIVE, 3, f"{_early(audit)}: {completed} of {wanted} completed")
+        why = f"{_early(audit)}: {completed} of {wanted} completed"
+        return Conclusion(INCONCLUSIVE, 3, f"{why}{_first_failure(audit)}")
     return Conclusion(OK, 0, f"all {wanted} runs completed")
 
 
@@ -45,6 +46,8 @@ def _missing(audit: SpreadAudit, one: SpreadAudit | Against) -> str:
 def _hint(audit: SpreadAudit) -> str:
     if not audit.program:
         return ""
+    if audit.options.get("metric"):
+        return f" that is called {audit.options['metric']}"
     if audit.options.get("results"):
         return f": no number in {audit.options['results']}, or it was not written"
     if audit.options.get("parse"):
@@ -65,6 +68,13 @@ def _missing_of_sources(audit: SpreadAudit) -> str:
         runs = number(failed.wanted, "run")
         return f"only {failed.runs} of {runs} with {failed.free} unpinned completed"
     return ""
+
+
+def _first_failure(audit: SpreadAudit) -> str:
+    """Return why the first run that failed did."""
+    failed = (run.outcome.reason for run in audit.trials if not run.outcome.completed)
+    reason = next(failed, "")
+    return f" ({reason})" if reason else ""
 
 
 def _early(audit: SpreadAudit) -> str:

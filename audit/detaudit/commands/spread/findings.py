@@ -26,12 +26,14 @@ class SeedCall:
 @dataclass(frozen=True)
 class Seeding:
     """``how`` runs get their seeds: by the arguments or the variable that the user has ``given``,
-    or by the ``calls`` that were observed to seed a generator.
+    or by the ``calls`` that were observed to seed a generator. ``constants`` are lines of the
+    script with a constant seed that stays as it is.
     """
 
     how: str = MODEL
     given: str = ""
     calls: tuple[SeedCall, ...] = ()
+    constants: tuple[SeedCall, ...] = ()
 
     @property
     def is_free(self) -> bool:
@@ -118,8 +120,9 @@ class SpreadAudit:
     """``seeds`` are those of the runs that completed, or what was added to the program's own, and
     at most ``identical`` of these runs ended on the same bits. ``ignored``: the program does not
     use the seed that it is given: its weights are the same. ``program`` is its title, and
-    ``arguments`` are hidden in reports. ``power`` is the share of simulated cases in which as many
-    runs as a row of ``by_source`` has find that one standard deviation is twice another.
+    ``arguments`` are hidden in reports. ``repeats``: whether two runs with the first seed end
+    alike. ``power`` is the share of simulated cases in which as many runs as a row of ``by_source``
+    has find that one standard deviation is twice another.
     """
 
     options: dict[str, Any]
@@ -129,6 +132,7 @@ class SpreadAudit:
     program: str = ""
     seeding: Seeding = Seeding()
     ignored: bool = False
+    repeats: bool | None = None
     against: Against | None = None
     by_source: tuple[Row, ...] = ()
     power: float | None = None

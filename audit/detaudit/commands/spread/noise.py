@@ -50,10 +50,14 @@ def above(path: Path, delta: float, metric: str | None) -> tuple[bool, str]:
     runs = entry.get("n")
     enough = abs(delta) >= floor
     of_runs = f" of {runs} runs each" if isinstance(runs, int) else ""
-    said = "at least" if enough else "less than"
-    return enough, (
-        f"A difference of {abs(delta):g} in {name} is {said} {floor:.3g}, about the smallest that two "
-        f"means{of_runs} tell from noise."
+    if enough:
+        return True, (
+            f"A difference of {abs(delta):g} in {name} is above the noise: two means{of_runs} mostly show "
+            f"differences from {floor:.3g} on."
+        )
+    return False, (
+        f"A difference of {abs(delta):g} in {name} is below the noise: two means{of_runs} show "
+        f"differences under {floor:.3g} rarely."
     )
 
 

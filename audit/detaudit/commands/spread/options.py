@@ -9,7 +9,8 @@ RUNS = 30
 
 @dataclass(frozen=True)
 class Options:
-    """``seed_args``, ``seed_env``, ``parse``, ``results`` and ``by_source`` are for a user's
+    """``seed_args``, ``seed_env``, ``parse``, ``results``, ``metric`` and
+    ``by_source`` are for a user's
     program.
     """
 
@@ -22,6 +23,7 @@ class Options:
     seed_env: str | None = None
     parse: tuple[str, ...] = ()
     results: str | None = None
+    metric: str | None = None
     by_source: bool = False
     jobs: int | None = None
     timeout: float = TRIAL_SECONDS

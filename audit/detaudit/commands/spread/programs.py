@@ -11,7 +11,7 @@ from detaudit_probes.protocol import Orders
 from detaudit.commands.spread import by_source, seeding
 from detaudit.commands.spread.findings import CALLS, Against, SeedCall, Seeding, SpreadAudit
 from detaudit.commands.spread.options import Options
-from detaudit.commands.spread.summary import Results, same_weights
+from detaudit.commands.spread.summary import Results, identical, same_weights
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.durations import duration
 from detaudit.core.events import Expected, Notice, Phase
@@ -79,7 +79,10 @@ def with_seeds(work: Work) -> SpreadAudit:
         work.session.emit(Phase(f"Running {' and '.join(work.names)} {runs}{every}"))
         audit = _asked(work, audit, _seeded(work, conditions))
     trials = work.session.trials()
-    found = [_seeding_of(_of(trials, name), work.method) for name in work.names]
+    found = [
+        _with_constants(_seeding_of(_of(trials, name), work.method), program)
+        for name, program in zip(work.names, work.programs, strict=True)
+    ]
     ignored = [
         _is_ignored(_of(trials, name), method)
         for name, method in zip(work.names, found, strict=True)
@@ -87,7 +90,13 @@ def with_seeds(work: Work) -> SpreadAudit:
     against = None
     if len(work.names) > 1:
         against = Against(work.names[1], found[1], ignored[1])
-    return replace(_finished(work, audit), seeding=found[0], ignored=ignored[0], against=against)
+    return replace(
+        _finished(work, audit),
+        seeding=found[0],
+        ignored=ignored[0],
+        repeats=_repeats(_of(trials, work.names[0]), work.read),
+        against=against,
+    )
 
 
 def one_source_free(work: Work) -> SpreadAudit:
@@ -222,7 +231,8 @@ def _seeded(work: Work, conditions: Sequence[Sequence[Condition]]) -> Experiment
     although their seeds differ, or on no number, no other is run.
     """
     first = [[Trial(one, 0) for one in own[:2]] for own in conditions]
-    found = yield [trial for trials in first for trial in trials]
+    again = Trial(conditions[0][0], 1)  # the first seed once more: do its runs repeat?
+    found = yield [again, *(trial for trials in first for trial in trials)]
     for trials in first:
         runs = [found[trial] for trial in trials]
         if not any(map(work.read, runs)) or _is_ignored(runs, _seeding_of(runs, work.method)):
@@ -244,6 +254,22 @@ def _seeded(work: Work, conditions: Sequence[Sequence[Condition]]) -> Experiment
 def _seeding_of(runs: Collection[Finished], method: Seeding) -> Seeding:
     """Return how the runs were seeded, with the calls that were observed."""
     return replace(method, calls=_calls(runs)) if method.how == CALLS else method
+
+
+def _with_constants(method: Seeding, program: Program) -> Seeding:
+    """Return how runs were seeded, with the seeds of the script that stayed as they are."""
+    if method.how != CALLS:
+        return method
+    changed = {(one.file, one.line) for one in method.calls}
+    stayed = [one for one in seeding.constants(program) if (one.file, one.line) not in changed]
+    return replace(method, constants=tuple(stayed))
+
+
+def _repeats(runs: Collection[Finished], read: Results) -> bool | None:
+    """Whether the two runs with the first seed end alike; None if there are not two."""
+    again = [run.trial.condition for run in runs if run.trial.draw]
+    same = [run for run in runs if run.trial.condition in again and run.outcome.completed]
+    return identical(same, read) == len(same) if len(same) > 1 else None
 
 
 def _is_ignored(runs: Collection[Finished], method: Seeding) -> bool:

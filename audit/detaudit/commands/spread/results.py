@@ -4,12 +4,12 @@ patterns find in its output, or those in a JSON file that it writes.
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from detaudit_probes.protocol import NUMBER
 
-from detaudit.commands.spread.summary import MOST_READ, measured
+from detaudit.commands.spread.summary import MOST_READ, Results, measured
 from detaudit.core.experiment import Finished
 from detaudit.core.printed import SHORT
 from detaudit.errors import UsageError
@@ -19,7 +19,7 @@ MOST = 100  # numbers of one file
 _WORDS = re.compile(r"[^\W\d]\w*(?:[ -][^\W\d]\w*)*(?=\W*$)")
 
 
-def reader(patterns: Sequence[str], file: str | None) -> Callable[[Finished], dict[str, float]]:
+def reader(patterns: Sequence[str], file: str | None) -> Results:
     """Return what reads the results of a run. Raises UsageError for a pattern that is none."""
     found = [pattern_of(one) for one in patterns]
     if len(dict(found)) < len(found):
@@ -39,6 +39,18 @@ def reader(patterns: Sequence[str], file: str | None) -> Callable[[Finished], di
         return {**results, **(_of_file(run, file) if file is not None else {})}
 
     return read
+
+
+def with_first(read: Results, name: str | None) -> Results:
+    """Return what reads the results of a run with the one of this name first."""
+    if name is None:
+        return read
+
+    def ordered(run: Finished) -> dict[str, float]:
+        found = read(run)
+        return {name: found[name], **found} if name in found else {}
+
+    return ordered
 
 
 def pattern_of(text: str) -> tuple[str, re.Pattern[str]]:

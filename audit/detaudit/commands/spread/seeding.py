@@ -2,14 +2,19 @@
 the seeds that the program sets.
 """
 
+import ast
 import shlex
 from dataclasses import replace
 
-from detaudit.commands.spread.findings import ARGUMENTS, CALLS, VARIABLE, Seeding
+from detaudit.commands.spread.findings import ARGUMENTS, CALLS, VARIABLE, SeedCall, Seeding
 from detaudit.core.condition import Condition
 from detaudit.errors import UsageError
+from detaudit.execution.program.program import Program
+from detaudit.execution.program.texts import text_of
 
 PLACE = "{seed}"
+#: Arguments by which libraries take a seed.
+NAMES = ("random_state", "seed", "random_seed")
 
 
 def chosen(arguments: str | None, variable: str | None) -> Seeding:
@@ -57,3 +62,24 @@ def _seeded(first: Condition, seeding: Seeding, place: int) -> Condition:
     return condition.with_orders(
         more_arguments=tuple(word.replace(PLACE, str(condition.seed)) for word in words)
     )
+
+
+def constants(program: Program) -> tuple[SeedCall, ...]:
+    """Return the lines of a script at which a call is given a constant seed by name."""
+    script = program.script
+    if script is None or program.words or program.is_notebook:
+        return ()
+    try:
+        tree = ast.parse(text_of(script) or "")
+    except SyntaxError:
+        return ()
+    found = {
+        SeedCall(str(program.relative(script)), keyword.value.lineno, str(keyword.arg)): None
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        for keyword in call.keywords
+        if keyword.arg in NAMES
+        and isinstance(keyword.value, ast.Constant)
+        and type(keyword.value.value) is int
+    }
+    return tuple(sorted(found, key=lambda one: one.line))

@@ -66,7 +66,7 @@ def run(
     file = None
     if options.results is not None:  # as the program names it in its working folder
         file = os.path.relpath(programs[0].cwd / options.results, programs[0].root)
-    read = results.reader(options.parse, file)
+    read = results.with_first(results.reader(options.parse, file), options.metric)
     with session(emit, resume, SHORT) as work:
         of_programs = Work(programs, options, method, read, work, reports)
         if options.by_source:
@@ -136,6 +136,8 @@ def _completed(runs: Sequence[Finished], program: str) -> list[Finished]:
     completed = (
         run
         for run in runs
-        if run.outcome.completed and run.trial.condition.model == (program or MODEL)
+        if run.outcome.completed
+        and not run.trial.draw  # others only show whether a seed repeats its run
+        and run.trial.condition.model == (program or MODEL)
     )
     return sorted(completed, key=lambda run: run.trial.condition.seed)

@@ -31,14 +31,19 @@ def metrics_of(runs: Sequence[Finished], seed: int, results_of: Results) -> tupl
 
 
 def measured(run: Finished) -> dict[str, float]:
-    """Return the losses and metrics that Keras reported last, those of an evaluation by that
-    name.
+    """Return the losses and metrics that Keras reported last: first those of an evaluation, then
+    those on validation data, then those of the training.
     """
     found = run.trace.measures.results if run.trace is not None else ()
-    return {
+    named = {
         f"{name} of evaluate" if group == EVALUATION else name: value
         for group, name, value in found
     }
+    return dict(sorted(named.items(), key=lambda one: _rank(one[0])))
+
+
+def _rank(name: str) -> int:
+    return 0 if name.endswith(" of evaluate") else 1 if name.startswith("val_") else 2
 
 
 def same_weights(runs: Sequence[Finished]) -> bool:

@@ -69,7 +69,8 @@ def answer(report: v1.SpreadReport) -> Answer:
     runs = f"{number(len(report.seeds), 'run')}{of_program}{seeds}"
     metric = report.metrics[0]
     if report.identical == len(report.seeds):
-        return Answer("good", "IDENTICAL", _identical(report, runs))
+        unsure = report.program and _is_free(report)
+        return Answer("unsure" if unsure else "good", "IDENTICAL", _identical(report, runs))
     without = sum(value is None for value in metric.values)
     of_those = f" {without} of them ended without a finite {metric.name}." if without else ""
     if metric.mean is None or metric.spread is None:
@@ -92,7 +93,7 @@ def _identical(report: v1.SpreadReport, runs: str) -> str:
     if not report.program:
         return f"All {runs} are bitwise identical: the seed has no effect."
     if _is_free(report):
-        return f"All {runs} end with the same results."
+        return f"All {runs} end with the same results, but no seed was changed: try --seed-args."
     return f"All {runs} end with the same results: the seed has no effect on what was observed."
 
 
@@ -128,7 +129,7 @@ def _paired_by(report: v1.SpreadReport, other: v1.Against) -> str:
     if _is_free(report) or _is_free(other):
         return ""
     added = report.seeding.how == CALLS
-    return " with equal numbers added to their seeds" if added else " with equal seeds"
+    return " with the same number added to their seeds" if added else " with equal seeds"
 
 
 def _of_sources(report: v1.SpreadReport) -> Answer:
@@ -168,7 +169,7 @@ def _limits(report: v1.SpreadReport) -> Iterator[Line]:
     few = [row for row in report.by_source if row.identical == row.runs < report.by_source[0].runs]
     if few:
         runs = few[0].runs
-        rate = f"{excluded_rate(runs // 2):.0%}"
+        rate = f"{excluded_rate(max(1, runs // 2)):.0%}"
         yield Line(
             "Not excluded", f"where {runs} of {runs} runs match, up to {rate} of pairs may differ"
         )
@@ -237,18 +238,36 @@ def _seeds(report: Seeded) -> str:
     return f"{seeds}, added to those that the program sets at {listed(lines, MOST_CALLS)}"
 
 
-def details(report: v1.SpreadReport) -> Iterator[Line]:
-    of_program = f" of {report.program}" if report.against is not None else ""
-    if report.program:
+def _of_program(report: Seeded, of_program: str) -> Iterator[Line]:
+    """How the runs of a program were seeded, and how many are identical."""
+    if report.program and report.seeds:
         yield Line(f"Seeds{of_program}", _seeds(report))
-    yield Line(
-        f"Identical{of_program}", f"{report.identical} of {number(len(report.seeds), 'run')}"
-    )
+    if report.seeding.constants:
+        lines = [f"{one.file}:{one.line} ({one.function})" for one in report.seeding.constants]
+        sentence = f"the constant seeds at {listed(lines, MOST_CALLS)}"
+        yield Line(f"Not changed{of_program}", sentence)
+    if len(report.seeds) > 1:
+        yield Line(f"Identical{of_program}", _alike(report.identical, len(report.seeds)))
+
+
+def _alike(identical: int, runs: int) -> str:
+    if identical == runs:
+        return f"each of {runs} runs"
+    return f"no two of {runs} runs" if identical < 2 else f"at most {identical} of {runs} runs"
+
+
+def details(report: v1.SpreadReport) -> Iterator[Line]:
     other = report.against
+    of_program = f" of {report.program}" if other is not None else ""
+    yield from _of_program(report, of_program)
+    if report.repeats is False:
+        sentence = (
+            "no: two runs with the first seed differ as well, so part of this is not the seed; detaudit run "
+            "finds out what"
+        )
+        yield Line(f"Repeats{of_program}", sentence)
     if other is not None:
-        yield Line(f"Seeds of {other.program}", _seeds(other))
-        identical = f"{other.identical} of {number(len(other.seeds), 'run')}"
-        yield Line(f"Identical of {other.program}", identical)
+        yield from _of_program(other, f" of {other.program}")
         return
     for metric in report.metrics:
         if metric.detectable:

@@ -776,11 +776,14 @@ class Seeding(Part):
     """``how`` runs got their seeds: ``model`` (detaudit's own), the ``arguments`` or the
     ``variable`` that the user has ``given``, or ``calls``: to each integer with which the program
     seeds a generator, a number was added. If there are no ``calls``, nothing was changed.
+    ``constants`` are lines of the script with a constant seed (``random_state=0``) that stayed as
+    it is.
     """
 
     how: Name
     given: Text
     calls: Annotated[tuple[SeedCall, ...], Meta(max_length=1000)]
+    constants: Annotated[tuple[SeedCall, ...], Meta(max_length=1000)]
 
 
 class Difference(Part):
@@ -830,7 +833,8 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     """The report of ``detaudit spread``. Of the runs that completed, with these ``seeds`` (if
     ``seeding`` is by calls, these are the numbers that were added to the program's own), at most
     ``identical`` ended on the same bits. ``program`` is empty for detaudit's own model.
-    ``ignored``: the program does not use the seeds, for its weights are the same. ``power`` is the
+    ``ignored``: the program does not use the seeds, for its weights are the same. ``repeats``:
+    whether two runs with the first seed end alike; null if there are not two. ``power`` is the
     share of simulated cases in which as many runs as a row of ``by_source`` has find that one
     standard deviation is twice another.
     """
@@ -838,6 +842,7 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     program: Name
     seeding: Seeding
     ignored: bool
+    repeats: bool | None
     seeds: Numbers
     identical: Natural
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
