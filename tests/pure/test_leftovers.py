@@ -68,7 +68,7 @@ def test_a_tracker_that_was_imported_is_said_to_have_been_offline(tmp_path):
     assert variables["MLFLOW_TRACKING_URI"] == tmp_path.as_uri() and "WANDB_MODE" not in variables
     assert trackers.variables(tmp_path, {"WANDB_MODE": "online"})["WANDB_MODE"] == "offline"
     assert set(trackers.OFFLINE) == set(protocol.TRACKERS)
-    (note,) = trackers.notes(["wandb", "numpy"])
+    (note,) = trackers.notes(["wandb", "numpy"], "; --online lets it upload")
     assert note == "Weights & Biases was kept offline (WANDB_MODE); --online lets it upload"
 
 

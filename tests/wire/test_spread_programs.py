@@ -10,6 +10,7 @@ import pytest
 from detaudit.commands.spread import programs
 from detaudit.commands.spread.conclusion import conclude
 from detaudit.commands.spread.options import Options
+from detaudit.commands.spread.seeding import STEP
 from detaudit.commands.spread.session import run
 from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
@@ -63,6 +64,7 @@ def expected(*seeds):
     return tuple(random.Random(seed).random() for seed in seeds)
 
 
+BY_CALLS = [3 + STEP * place for place in range(4)]
 PARSED_LOSS = {"parse": ("loss (.*)",)}
 PARSED = {"parse": ("epoch [0-9]+ loss ([0-9.e-]+)",)}
 
@@ -74,8 +76,8 @@ def test_seeds_are_given_as_arguments_in_a_variable_or_to_the_calls_that_set_see
     by_variable = spread(seed_env="SEED", seed=5, **PARSED)
     assert by_variable.metrics == by_arguments.metrics
     by_calls = spread(**PARSED)
-    assert losses(by_calls, "loss") == expected(3, 4, 5, 6)
-    assert by_calls.seeds == (0, 1, 2, 3)
+    assert losses(by_calls, "loss") == expected(*BY_CALLS)
+    assert by_calls.seeds == (0, STEP, 2 * STEP, 3 * STEP)
     assert [(one.file, one.line, one.function) for one in by_calls.seeding.calls] == [
         ("train.py", 8, "random.seed")
     ]
@@ -85,7 +87,7 @@ def test_seeds_are_given_as_arguments_in_a_variable_or_to_the_calls_that_set_see
 def test_results_are_read_from_a_file_that_the_script_writes(spread):
     audit = spread(results="metrics.json")
     assert {metric.name for metric in audit.metrics} == {"test.loss", "test.rows"}
-    assert losses(audit, "test.loss") == expected(3, 4, 5, 6)
+    assert losses(audit, "test.loss") == expected(*BY_CALLS)
     assert losses(audit, "test.rows") == (7.0,) * 4
 
 
@@ -134,7 +136,11 @@ def test_a_program_that_sets_no_seed_runs_as_it_is(spread):
     assert audit.repeats is False
     same = spread("print('loss', 2)", parse=("loss (.*)",))
     assert same.seeding.is_free and not same.ignored and same.identical == 4
-    assert conclude(same).exit_code == 0
+    assert conclude(same).reason == (
+        "no seed was changed, and all runs are alike: give --seed-args"
+    )
+    text = "import random\nrandom.seed('a')\nprint('loss', random.random())"
+    assert [one.line for one in spread(text, **PARSED_LOSS).seeding.constants] == [2]
 
 
 def test_runs_that_end_on_no_number_or_fail_are_not_passed_over(spread):
@@ -164,7 +170,7 @@ def test_an_interrupted_spread_goes_on_where_it_ended(spread):
     first = spread(emit=interrupt, **PARSED)
     assert first.interrupted and first.resume and conclude(first).exit_code == 130
     rest = spread(resume=first.resume, **PARSED)
-    assert not rest.interrupted and losses(rest, "loss") == expected(3, 4, 5, 6)
+    assert not rest.interrupted and losses(rest, "loss") == expected(*BY_CALLS)
     assert len(rest.trials) == 5
 
 

@@ -45,7 +45,6 @@ from detaudit.core.sentences import capitalized, listed
 from detaudit.errors import UsageError
 from detaudit.execution import limits
 from detaudit.execution.limits import RUN_SECONDS
-from detaudit.machine import confinement
 
 if TYPE_CHECKING:
     from detaudit.commands.run.findings import Fix, RunAudit
@@ -292,6 +291,8 @@ def run_command(
         reason = audit.no_fix_reason or audit.reason
         print(f"There is no fix: {Mask()(reason)}.", file=sys.stderr)
     if reproducer is not None:
+        from detaudit.machine import confinement
+
         # On one core a framework would use one thread, and so would a script without the program
         threads = 2 if confinement.cores() == 1 else None
         reproduce(reproducer, _located_kernel(audit), audit.environment, options.python, threads)

@@ -186,7 +186,7 @@ def spread_command(
         backend=backend,
         device=device,
         runs=_number_of(runs, rate, power),
-        seed=1 if seed is None else seed,
+        seed=seed,
         seed_args=seed_args,
         seed_env=seed_env,
         parse=tuple(parse or ()),
@@ -194,7 +194,7 @@ def spread_command(
         by_source=by_source,
         metric=metric,
         jobs=jobs,
-        timeout=timeout or (TRIAL_SECONDS if target is None else RUN_SECONDS),
+        timeout=timeout,
         budget=limits.check_budget(budget),
     )
     targets = report_targets(json=json, markdown=markdown, junit=junit, html=html)

@@ -47,12 +47,15 @@ class _Moving:
         if place is None:
             return original(*arguments, **named)
         moved = self._moved(arguments, named)
-        if moved is None:
+        own = arguments[isinstance(next(iter(arguments), None), random.Random) :]
+        if moved is None and all(one is None for one in (*own, *named.values())):
             return original(*arguments, **named)
-        seeding = Seeding(place.file, place.line, title, True, 0)
+        seeding = Seeding(place.file, place.line, title, moved is not None, 0)
         if seeding not in self._known and len(self._known) < MOST:
             self._known.add(seeding)
             self._found.append(seeding)
+        if moved is None:  # no integer
+            return original(*arguments, **named)
         self._now.inside = True
         try:
             return original(*moved[0], **moved[1])

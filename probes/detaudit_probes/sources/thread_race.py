@@ -24,6 +24,8 @@ _POOLS = (
 _PATIENCE = 1.0
 # The same, while other threads compute: they may work for this one.
 _LONG_PATIENCE = 5.0
+# Seconds for which a thread is waited for at most: it may compute until somebody stops it.
+_LONGEST = 120.0
 _HARDLY = 0.1  # the share of the time in which a thread computes that only looks around
 
 SOURCE = Source(
@@ -141,13 +143,13 @@ def _threads(session, before, after=lambda thread: None):
     threading.Thread.start = started
 
 
-_process_seconds = time.process_time  # the pin of the clock replaces it
+_process_seconds, _now = time.process_time, time.monotonic  # the pin of the clock replaces them
 
 
 def _wait(thread):
     """Wait until a thread has ended, or waits itself."""
-    silent = 0.0
-    while silent < _LONG_PATIENCE:
+    silent, until = 0.0, _now() + _LONGEST
+    while silent < _LONG_PATIENCE and _now() < until:
         own, everybody = _own_seconds(thread), _process_seconds()
         thread.join(_PATIENCE)
         if not thread.is_alive():

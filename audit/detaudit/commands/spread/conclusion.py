@@ -38,6 +38,8 @@ def _missing(audit: SpreadAudit, one: SpreadAudit | Against) -> str:
     of_program = f" in {one.program}" if audit.against is not None else ""
     if not one.metrics:
         return f"no result was found{of_program}{_hint(audit)}"
+    if one.program and one.seeding.is_free and one.identical == len(one.seeds):
+        return f"no seed{of_program} was changed, and all runs are alike: give --seed-args"
     if all(metric.mean is None for metric in one.metrics) and len(one.seeds) > 1:
         return f"no result{of_program} is a finite number in two runs"
     return ""

@@ -1,10 +1,11 @@
 """The user's options, which are in the report."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from detaudit.execution.limits import TRIAL_SECONDS
+from detaudit.execution.limits import RUN_SECONDS, TRIAL_SECONDS
 
 RUNS = 30
+SEED = 1
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Options:
     backend: str | None = None
     device: str = "auto"
     runs: int = RUNS
-    seed: int = 1
+    seed: int | None = None
     seed_args: str | None = None
     seed_env: str | None = None
     parse: tuple[str, ...] = ()
@@ -26,5 +27,16 @@ class Options:
     metric: str | None = None
     by_source: bool = False
     jobs: int | None = None
-    timeout: float = TRIAL_SECONDS
+    timeout: float | None = None
     budget: str | None = None
+
+    def complete(self, of_program: bool) -> "Options":
+        """Return the options with a seed and a time limit, which is longer for a program of the
+        user's.
+        """
+        limit = RUN_SECONDS if of_program else TRIAL_SECONDS
+        return replace(
+            self,
+            seed=SEED if self.seed is None else self.seed,
+            timeout=limit if self.timeout is None else self.timeout,
+        )

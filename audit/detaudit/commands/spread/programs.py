@@ -76,7 +76,9 @@ def with_seeds(work: Work) -> SpreadAudit:
         ]
         every = " each" if len(work.names) > 1 else ""
         runs = number(work.options.runs, "time")
-        work.session.emit(Phase(f"Running {' and '.join(work.names)} {runs}{every}"))
+        work.session.emit(
+            Phase(f"Running {' and '.join(work.names)} {runs}{every}, and one seed once more")
+        )
         audit = _asked(work, audit, _seeded(work, conditions))
     trials = work.session.trials()
     found = [
@@ -253,7 +255,9 @@ def _seeded(work: Work, conditions: Sequence[Sequence[Condition]]) -> Experiment
 
 def _seeding_of(runs: Collection[Finished], method: Seeding) -> Seeding:
     """Return how the runs were seeded, with the calls that were observed."""
-    return replace(method, calls=_calls(runs)) if method.how == CALLS else method
+    if method.how != CALLS:
+        return method
+    return replace(method, calls=_calls(runs, True), constants=_calls(runs, False))
 
 
 def _with_constants(method: Seeding, program: Program) -> Seeding:
@@ -262,7 +266,7 @@ def _with_constants(method: Seeding, program: Program) -> Seeding:
         return method
     changed = {(one.file, one.line) for one in method.calls}
     stayed = [one for one in seeding.constants(program) if (one.file, one.line) not in changed]
-    return replace(method, constants=tuple(stayed))
+    return replace(method, constants=(*method.constants, *stayed))
 
 
 def _repeats(runs: Collection[Finished], read: Results) -> bool | None:
@@ -281,8 +285,10 @@ def _is_ignored(runs: Collection[Finished], method: Seeding) -> bool:
     return len(seeds) > 1 and same_weights(completed) and not method.is_free
 
 
-def _calls(runs: Collection[Finished]) -> tuple[SeedCall, ...]:
-    """Return the calls that seed a generator, in the order of the first run that has any."""
+def _calls(runs: Collection[Finished], changed: bool) -> tuple[SeedCall, ...]:
+    """Return the calls that seed a generator, those whose seed was ``changed`` or the others, in
+    the order of the first run that has any.
+    """
     for run in runs:
         if run.trace is None:
             continue
@@ -290,6 +296,7 @@ def _calls(runs: Collection[Finished]) -> tuple[SeedCall, ...]:
         found = {
             SeedCall(launch.relative(one.file, root), one.line, one.function): None
             for one in run.trace.sites().seeds
+            if one.reaches is changed
         }
         if found:
             return tuple(found)

@@ -13,6 +13,9 @@ from detaudit.execution.program.program import Program
 from detaudit.execution.program.texts import text_of
 
 PLACE = "{seed}"
+#: Between the numbers that are added in two runs: a script may count its seeds up, fold by fold,
+#: and two runs must not share them.
+STEP = 100_003
 #: Arguments by which libraries take a seed.
 NAMES = ("random_state", "seed", "random_seed")
 
@@ -54,7 +57,7 @@ def conditions(first: Condition, seeding: Seeding, runs: int) -> list[Condition]
 
 def _seeded(first: Condition, seeding: Seeding, place: int) -> Condition:
     if seeding.how == CALLS:
-        return replace(first, seed=place).with_orders(seeds_plus=place)
+        return replace(first, seed=STEP * place).with_orders(seeds_plus=STEP * place)
     condition = replace(first, seed=first.seed + place)
     if seeding.how == VARIABLE:
         return condition.with_environment({seeding.given: str(condition.seed)})

@@ -49,10 +49,9 @@ def run(
     model of the tutorial. Raises UsageError and EnvironmentUnusable; an interruption returns the
     findings so far. ``reports`` are files that are written for the user.
     """
+    options = options.complete(bool(programs))
     if not programs:
         return _of_our_model(options, emit, resume)
-    if options.by_source and (len(programs) > 1 or options.seed_args or options.seed_env):
-        raise UsageError("--by-source takes neither seeds nor a second program.")
     read = results.reader(options.parse, options.results)
     if len({program.root for program in programs}) > 1:
         raise UsageError("Both programs must be in one folder.")
