@@ -52,7 +52,6 @@ def run(
     options = options.complete(bool(programs))
     if not programs:
         return _of_our_model(options, emit, resume)
-    read = results.reader(options.parse, options.results)
     if len({program.root for program in programs}) > 1:
         raise UsageError("Both programs must be in one folder.")
     if len(programs) > 1 and options.runs < LEAST_PAIRS:
