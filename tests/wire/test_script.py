@@ -751,7 +751,7 @@ def test_a_hang_ends_with_the_timeout_and_leaves_no_process(run, tmp_path):
 
 
 def test_a_changed_version_that_never_ends_is_stopped_long_before_the_timeout(run, monkeypatch):
-    monkeypatch.setattr(program, "PATIENCE", 2.0)
+    monkeypatch.setattr(process, "PATIENCE", 2.0)
     text = "import os, time; time.sleep(600 * os.path.exists('ran')); open('ran', 'w').close()"
 
     def as_it_is_then_changed(trials):
