@@ -433,13 +433,9 @@ def _notes(trials: Sequence[Finished], online: bool) -> tuple[str, ...]:
         for placebo in PLACEBOS
         if placebo.id in ids
     )
-    imported = {
-        name
-        for trial in trials
-        if trial.trace is not None
-        for name in trial.trace.measures.trackers
-    }
-    offline = () if online else trackers.notes(imported, "; --online lets it upload")
+    offline = (
+        () if online else trackers.notes(launch.trackers_of(trials), "; --online lets it upload")
+    )
     return (*environment.warnings(os.environ), *own, *offline, *_not_recorded(trials))
 
 

@@ -69,9 +69,7 @@ def with_seeds(work: Work) -> SpreadAudit:
     with work.session.attended():
         audit = replace(audit, environment=_begin(work))
         conditions = [
-            seeding.conditions(
-                replace(_unpinned(work, 1), model=name), work.method, work.options.runs
-            )
+            seeding.conditions(replace(_unpinned(work), model=name), work.method, work.options.runs)
             for name in work.names
         ]
         every = " each" if len(work.names) > 1 else ""
@@ -109,7 +107,7 @@ def one_source_free(work: Work) -> SpreadAudit:
         title = work.programs[0].title
         work.session.emit(Phase(f"Running {title} with one source unpinned at a time"))
         pins = base.unset_script_pins(os.environ)
-        rows = by_source.rows(_unpinned(work, 1), pins, work.options.runs, work.read)
+        rows = by_source.rows(_unpinned(work), pins, work.options.runs, work.read)
         audit = _asked(work, audit, rows)
     return _finished(work, audit)
 
@@ -125,10 +123,10 @@ def _empty(work: Work) -> SpreadAudit:
     )
 
 
-def _unpinned(work: Work, every: int) -> Condition:
+def _unpinned(work: Work) -> Condition:
     options = work.options
     backend = options.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
-    every = every if options.by_source else ENDS_ONLY
+    every = 1 if options.by_source else ENDS_ONLY
     return Condition(
         backend, options.device, work.names[0], options.seed, orders=Orders(every=every)
     )
@@ -148,13 +146,10 @@ def _asked(work: Work, audit: SpreadAudit, experiment: Experiment) -> SpreadAudi
 
 def _finished(work: Work, audit: SpreadAudit) -> SpreadAudit:
     trials = work.session.trials()
-    imported = {
-        name for run in trials if run.trace is not None for name in run.trace.measures.trackers
-    }
     return replace(
         audit,
         environment={**audit.environment, **launch.imported(trials)},
-        warnings=(*audit.warnings, *trackers.notes(imported)),
+        warnings=(*audit.warnings, *trackers.notes(launch.trackers_of(trials))),
     )
 
 

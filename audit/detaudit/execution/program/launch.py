@@ -109,6 +109,12 @@ def imported(trials: Sequence[Finished]) -> dict[str, list[str]]:
     return {"imported": sorted({name for names in listed for name in names})} if listed else {}
 
 
+def trackers_of(trials: Sequence[Finished]) -> set[str]:
+    """Return the modules of experiment trackers that the runs have imported."""
+    traces = (trial.trace for trial in trials if trial.trace is not None)
+    return {name for trace in traces for name in trace.measures.trackers}
+
+
 def ended_by_script(outcome: Outcome) -> bool:
     """Whether the script itself ended the run; otherwise another run might end differently."""
     ended = outcome.kind in (COMPLETED, FAILED, CRASHED)
