@@ -411,6 +411,8 @@ class Measures(NamedTuple):
     side_by_side: bool = False  # whether several threads train at once: their steps have no order
     stopped: Optional[int] = None  # steps after which the program was ended, as requested
     after_import: Optional[float] = None  # seconds from the import of Keras to the end
+    first_step: Optional[float] = None  # seconds from that import until the first step has ended
+    last_step: Optional[float] = None  # and the last one
     saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved
     results: Tuple[Tuple[str, str, float], ...] = ()  # (group, name, value): losses and metrics
     used: Tuple[str, ...] = ()  # ids of the sources that the program itself has used

@@ -237,6 +237,21 @@ def test_trials_end_at_twice_the_latest_first_divergence(bench_of, first, second
     assert cut.behind(done) == steps
 
 
+@pytest.mark.parametrize(
+    ("first_step", "last_step", "steps"),
+    [(1.0, 77.0, 2), (1.0, 20.0, 2), (1.0, 2.9, 3), (1.0, 1.19, STEPS // 2), (None, None, 2)],
+)
+def test_cheap_steps_are_added_in_which_a_race_may_show(bench_of, first_step, last_step, steps):
+    """Up to a twentieth of the 4 s until the first step has ended, and half of the steps."""
+    measures = Measures(first_step=first_step, last_step=last_step, after_import=7.0)
+    draw = draws()
+    bench = bench_of(lambda trial: losses((0, draw())))
+    bench.measures, bench.seconds = measures, 10.0
+    condition = Condition("tensorflow", "auto", "train.py", 1)
+    done = [bench.answer(trial) for trial in pair(condition, 0)]
+    assert cut.behind(done) == steps
+
+
 def test_runs_of_unequal_length_are_compared_whole(bench_of):
     """Runs that end after a given time: ended early, both make as many steps."""
     bench = bench_of(lambda trial: Losses((0.5,) * (3 if trial.draw else STEPS)))

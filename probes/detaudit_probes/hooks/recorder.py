@@ -83,6 +83,7 @@ class Recorder:
         self.inside_fit = 0
         before = trace.earlier_measures  # of the program that started this one
         self.steps, self.threads = before.steps, Threads()
+        self._first_step, self._last_step = before.first_step, before.last_step
         self._fitting: Any = None  # the thread that is inside ``fit``
         self.began = self._imported = _clock()
         self.ending: Any = None
@@ -389,6 +390,9 @@ class Recorder:
         if self.threads.step():
             self.side_by_side()
         self.steps += 1
+        self._last_step = self._since_import(_clock())
+        if self._first_step is None:
+            self._first_step = self._last_step
         if self.recording and (self.steps - 1) % self.every == 0:
             rows: List[Tuple[str, str, Any]] = [
                 ("data", name, taken) for name, taken in self._data(batches)
@@ -587,11 +591,19 @@ class Recorder:
             fits=self.fits,
             learned=tuple(self._learned),
             max_rss=facts.max_rss(),
-            after_import=(before.after_import or 0.0) + ended - self._imported,
+            after_import=self._since_import(ended),
+            first_step=self._first_step,
+            last_step=self._last_step,
             points=before.points + tuple(self.passed),
         )
         if self.pinpoint is not None and (self.pinpoint.replays or before.pinpoint is None):
             self.pinpoint.leave(self.session.traces)
+
+    def _since_import(self, moment: float) -> float:
+        """Return the seconds since Keras was imported, those of the program that started this one
+        included.
+        """
+        return (self.trace.earlier_measures.after_import or 0.0) + moment - self._imported
 
     def _named_at_the_end(self) -> List[Tuple[str, Any]]:
         """Return the values of the remaining variables; those that several threads, other than the

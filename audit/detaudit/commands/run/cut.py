@@ -1,12 +1,14 @@
 """Where the trials of a search end: behind the divergence that they are about.
 
 A program that differs in its first step is run to its end a few times only; every question of the
-search is asked with runs that are ended after as many steps as show the difference.
+search is asked with runs that are ended after as many steps as show the difference, and a few more
+where steps cost little.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from detaudit_probes.protocol import Measures
 
 from detaudit.commands.run.origin import place
 from detaudit.commands.run.repeat import differing_pairs, one_is_longer
@@ -17,6 +19,9 @@ from detaudit.core.trace import Trace
 #: A race does not show in the same step each time: trials make this many times as many steps as the
 #: latest first divergence needed to show.
 MARGIN = 2
+#: A race shows more often in more steps, and fewer pairs of runs decide then. A trial makes as many
+#: more as take this share of the time until its first step has ended, up to half of the steps.
+ROOM = 0.05
 #: Stages in which nothing races: the batch, or the initial value, differs from the beginning.
 AT_ONCE = ("data", "init")
 
@@ -35,7 +40,23 @@ def behind(done: Sequence[Finished]) -> int | None:
         if shown is None or one_is_longer(left, right):
             return None
         needed = max(needed, shown if divergence.stage in AT_ONCE else MARGIN * shown)
-    return needed if 0 < needed < total else None
+    if not 0 < needed < total:
+        return None
+    return max(needed, min(1 + _cheap(done), total // 2))
+
+
+def _cheap(done: Sequence[Finished]) -> int:
+    """Return how many steps cost next to nothing beside the beginning of a run, in each of them."""
+    return min((_cheap_in(run) for run in done), default=0)
+
+
+def _cheap_in(run: Finished) -> int:
+    measures = run.trace.measures if run.trace is not None else Measures()
+    first, last, to_the_end = measures.first_step, measures.last_step, measures.after_import
+    if first is None or last is None or to_the_end is None or last <= first:
+        return 0
+    beginning = max(run.outcome.seconds - to_the_end, 0.0) + first
+    return int(ROOM * beginning * (measures.steps - 1) / (last - first))
 
 
 def within(done: Sequence[Finished], steps: int) -> bool:
