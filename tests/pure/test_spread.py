@@ -2,15 +2,16 @@
 
 import json
 import math
+import signal
 from dataclasses import replace
 
 import pytest
-from detaudit.commands.spread import noise
+from detaudit.commands.spread import noise, results
 from detaudit.commands.spread.conclusion import conclude
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.results import pattern_of
 from detaudit.commands.spread.session import each_seed
-from detaudit.commands.spread.summary import metric
+from detaudit.commands.spread.summary import metric, with_needed
 from detaudit.core.condition import Condition
 from detaudit.errors import UsageError
 from detaudit.report.pages.spread import answer, details, rounded
@@ -163,7 +164,9 @@ def test_a_difference_is_held_against_the_noise_of_a_file(tmp_path):
     assert found["n"] == 6 and found["identical"] == 1
     assert found["interval"][0] < found["mean"] < found["interval"][1]
     assert noise.above(path, found["mde"], None) == noise.above(path, -found["mde"], "loss")
-    assert noise.above(path, found["mde"], None)[0] and not noise.above(path, 0.001, "loss")[0]
+    assert noise.above(path, found["mde"], None)[0]
+    enough, said = noise.above(path, 0.001, "loss")
+    assert not enough and said.endswith("66 runs of each mostly show it.")
     for text, metric_of, said in (
         (path.read_text(), "accuracy", "has no metric 'accuracy'; it has loss"),
         ('{"loss": {"mde": null}}', None, "does not say which difference"),
@@ -194,6 +197,35 @@ def test_the_sources_that_act_alone_are_named_and_not_ranked():
     )
     early = replace(none, by_source=(), over_budget=True)
     assert conclude(early).reason == "the budget ran out before every source was tried"
+
+
+def test_the_runs_that_find_a_difference_follow_from_the_standard_deviation():
+    """The detectable difference of n runs needs n runs; a tenth of it, a hundred times as many."""
+    (found,) = with_needed((metric("loss", [float(one) for one in range(40)], 1),), None)
+    assert found.needed is None
+    for share, runs in ((1.0, 40), (2.0, 40), (0.1, 4000)):
+        (wanted,) = with_needed((found,), share * found.detectable)
+        assert wanted.needed == pytest.approx(runs, abs=1)
+    document = examples.document(
+        replace(
+            examples.VARYING,
+            options={**examples.VARYING.options, "delta": 0.001},
+            metrics=with_needed(examples.VARYING.metrics, 0.001),
+        )
+    )
+    (line,) = [one for one in details(document) if one.label == "Needed, loss"]
+    assert line.value.startswith("66 runs of each of two versions find a difference of 0.001")
+    equal = metric("loss", [0.5] * 6, 1)
+    assert with_needed((equal,), 0.1) == (equal,)
+
+
+def test_a_pattern_that_tries_every_way_is_ended(monkeypatch):
+    monkeypatch.setattr(results, "MOST_SECONDS", 0.2)
+    read = results.reader([r"(?:a+)+(b)"], None)
+    monkeypatch.setattr(results, "_output", lambda run: "a" * 40)
+    with pytest.raises(UsageError, match=r"for more than 0\.2 s"):
+        read(None)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_equal_values_have_no_spread_whatever_rounding_leaves():

@@ -1,5 +1,6 @@
 """``detaudit spread``: the same training with one seed after another."""
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -124,7 +125,11 @@ def spread_command(
         ),
     ] = None,
     delta: Annotated[
-        float | None, typer.Option(metavar="D", help="With --floor: the difference.")
+        float | None,
+        typer.Option(
+            metavar="D",
+            help="A difference: how many runs find it? With --floor: is it above the noise?",
+        ),
     ] = None,
     metric: Annotated[
         str | None,
@@ -172,7 +177,7 @@ def spread_command(
     from detaudit.report.privacy import Private
     from detaudit.report.schema import v1
 
-    if floor is not None or delta is not None:
+    if floor is not None:
         raise typer.Exit(_compare_with_floor(floor, delta, metric))
     if seed is not None and target is not None and seed_args is None and seed_env is None:
         raise UsageError(
@@ -193,6 +198,7 @@ def spread_command(
         results=results,
         by_source=by_source,
         metric=metric,
+        delta=_difference(delta, against, by_source),
         jobs=jobs,
         timeout=timeout,
         budget=limits.check_budget(budget),
@@ -262,11 +268,23 @@ def _words(command: str) -> list[str]:
     return words
 
 
-def _compare_with_floor(floor: Path | None, delta: float | None, metric: str | None) -> int:
+def _difference(delta: float | None, against: str | None, by_source: bool) -> float | None:
+    if delta is None:
+        return None
+    if against is not None or by_source:
+        raise UsageError(
+            "--delta is for the results of one script, without --against or --by-source."
+        )
+    if not (math.isfinite(delta) and delta):
+        raise UsageError(f"--delta {delta:g} is no difference.")
+    return abs(delta)
+
+
+def _compare_with_floor(floor: Path, delta: float | None, metric: str | None) -> int:
     from detaudit.commands.spread import noise
 
-    if floor is None or delta is None:
-        raise UsageError("--floor and --delta belong together: --floor noise.json --delta 0.003.")
+    if delta is None:
+        raise UsageError("--floor needs --delta, the difference: --floor noise.json --delta 0.003.")
     enough, sentence = noise.above(floor, delta, metric)
     print(sentence)
     return 0 if enough else 1

@@ -49,7 +49,8 @@ class Metric:
     The statistics are those of the other values; None if these are too few. ``distinct`` counts
     different values. ``no_spread_interval`` is the reason if there is no interval of the standard
     deviation. ``detectable`` is the smallest difference of two means, each of so many runs, that is
-    found in 80 % of cases.
+    found in 80 % of cases; ``needed`` is the number of runs of each that find the difference which
+    the user asks about.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Metric:
     spread_interval: Interval | None = None
     no_spread_interval: str = ""
     detectable: float | None = None
+    needed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from detaudit.commands.spread.findings import Metric
+from detaudit.core.statistics import runs_needed
 from detaudit.errors import UsageError
 
 #: The entry of a file that is used: the smallest difference of two means that is found.
@@ -57,8 +58,19 @@ def above(path: Path, delta: float, metric: str | None) -> tuple[bool, str]:
         )
     return False, (
         f"A difference of {abs(delta):g} in {name} is below the noise: two means{of_runs} show "
-        f"differences under {floor:.3g} rarely."
+        f"differences under {floor:.3g} rarely.{_more(entry, delta)}"
     )
+
+
+def _more(entry: Mapping[str, Any], delta: float) -> str:
+    """Return how many runs of each would show the difference, if the file says enough."""
+    runs, spread = entry.get("n"), entry.get("sd")
+    if not isinstance(runs, int) or not isinstance(spread, int | float):
+        return ""
+    try:
+        return f" {runs_needed(spread, runs, abs(delta)):,} runs of each mostly show it."
+    except ValueError:
+        return ""
 
 
 def _read(path: Path) -> Mapping[str, Any]:

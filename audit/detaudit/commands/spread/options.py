@@ -10,9 +10,8 @@ SEED = 1
 
 @dataclass(frozen=True)
 class Options:
-    """``seed_args``, ``seed_env``, ``parse``, ``results``, ``metric`` and
-    ``by_source`` are for a user's
-    program.
+    """``seed_args``, ``seed_env``, ``parse``, ``results``, ``metric`` and ``by_source`` are for a
+    user's program. ``delta`` is the difference of the first result that the user asks about.
     """
 
     python: str
@@ -25,6 +24,7 @@ class Options:
     parse: tuple[str, ...] = ()
     results: str | None = None
     metric: str | None = None
+    delta: float | None = None
     by_source: bool = False
     jobs: int | None = None
     timeout: float | None = None

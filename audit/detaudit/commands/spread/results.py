@@ -4,7 +4,10 @@ patterns find in its output, or those in a JSON file that it writes.
 
 import math
 import re
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePath
 
 from detaudit_probes.protocol import NUMBER
@@ -15,14 +18,15 @@ from detaudit.core.printed import SHORT
 from detaudit.errors import UsageError
 
 MOST = 100  # numbers of one file
+MOST_SECONDS = 20.0  # of the search for a pattern in one output
 #: The words at the end of a text, such as ``val_acc=`` or ``test accuracy: ``.
 _WORDS = re.compile(r"[^\W\d]\w*(?:[ -][^\W\d]\w*)*(?=\W*$)")
 
 
 def reader(patterns: Sequence[str], file: str | None) -> Results:
     """Return what reads the results of a run. Raises UsageError for a pattern that is none."""
-    found = [pattern_of(one) for one in patterns]
-    if len(dict(found)) < len(found):
+    found = [(one, *pattern_of(one)) for one in patterns]
+    if len({name for _, name, _ in found}) < len(found):
         raise UsageError(
             "Two patterns of --parse have the same name: name their groups, (?P<name>...)."
         )
@@ -32,13 +36,38 @@ def reader(patterns: Sequence[str], file: str | None) -> Results:
     def read(run: Finished) -> dict[str, float]:
         text = _output(run) if found else ""
         results = {}
-        for name, pattern in found:
-            values = pattern.findall(text)
+        for written, name, pattern in found:
+            with _time_limit(written):
+                values = pattern.findall(text)
             if values:
                 results[name] = _number(values[-1])
         return {**results, **(_of_file(run, file) if file is not None else {})}
 
     return read
+
+
+@contextmanager
+def _time_limit(pattern: str) -> Iterator[None]:
+    """Raise UsageError if a search takes too long: some patterns try exponentially many ways, and
+    ``re`` listens to nothing but signals. Only the main thread gets these.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ended(number: int, frame: object) -> None:
+        raise UsageError(
+            f"--parse {pattern!r} searches the output of one run for more than {MOST_SECONDS:g} s. "
+            f"Repetitions of repetitions, such as (\\d+)+, make a pattern slow."
+        )
+
+    before = signal.signal(signal.SIGALRM, ended)
+    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def with_first(read: Results, name: str | None) -> Results:

@@ -18,6 +18,7 @@ from detaudit.commands.spread.summary import (
     identical,
     measured,
     metrics_of,
+    with_needed,
 )
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.events import Emit, Phase
@@ -102,6 +103,8 @@ def with_results(audit: SpreadAudit, work: Session, read: Results) -> SpreadAudi
     """Return the audit with what its completed runs ended with."""
     trials, seed = work.trials(), audit.options["seed"]
     first = _completed(trials, audit.program)
+    found = _results(first, seed, read)
+    found["metrics"] = with_needed(found["metrics"], audit.options["delta"])
     against = audit.against
     if against is not None:
         other = _completed(trials, against.program)
@@ -117,7 +120,7 @@ def with_results(audit: SpreadAudit, work: Session, read: Results) -> SpreadAudi
         audit,
         environment={**audit.environment, "framework": work.framework()},
         against=against,
-        **_results(first, seed, read),
+        **found,
     )
 
 

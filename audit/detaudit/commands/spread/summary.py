@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from detaudit_probes.protocol import FITTED
@@ -28,6 +29,21 @@ def metrics_of(runs: Sequence[Finished], seed: int, results_of: Results) -> tupl
     return tuple(
         metric(name, [result.get(name, math.nan) for result in results], seed) for name in names
     )
+
+
+def with_needed(metrics: tuple[Metric, ...], delta: float | None) -> tuple[Metric, ...]:
+    """Return the metrics, the first with the number of runs that find a difference of ``delta`` in
+    it, if its runs have a standard deviation.
+    """
+    if delta is None or not metrics or not metrics[0].spread:
+        return metrics
+    first = metrics[0]
+    pilot = sum(value is not None for value in first.values)
+    try:
+        needed = statistics.runs_needed(first.spread, pilot, delta)
+    except ValueError:  # more than a number can say
+        return metrics
+    return (replace(first, needed=needed), *metrics[1:])
 
 
 def measured(run: Finished) -> dict[str, float]:

@@ -277,6 +277,12 @@ def details(report: v1.SpreadReport) -> Iterator[Line]:
                 f"{number(runs, 'run')} each (found in 80 % of cases, at a significance of 5 %)"
             )
             yield Line(f"Detectable, {metric.name}", sentence)
+        if metric.needed is not None:
+            sentence = (
+                f"{metric.needed:,} runs of each of two versions find a difference of "
+                f"{report.options['delta']:g} (in 80 % of cases, at a significance of 5 %)"
+            )
+            yield Line(f"Needed, {metric.name}", sentence)
 
 
 def _statistics(metrics: Sequence[v1.Metric], of_program: str) -> Table:

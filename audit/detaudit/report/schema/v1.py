@@ -748,7 +748,8 @@ class Metric(Part):
     standard deviation (``spread``), the ``least`` and ``greatest`` value, and intervals of the
     first two (``no_spread_interval`` is the reason if there is none). ``distinct`` counts different
     values. ``detectable`` is about the smallest difference of two means, each of so many runs, that
-    a test at 5 % finds in 80 % of cases.
+    a test at 5 % finds in 80 % of cases; ``needed`` is how many runs of each find the difference
+    that the user asks about, null without one.
     """
 
     name: Name
@@ -762,6 +763,7 @@ class Metric(Part):
     spread_interval: Interval | None
     no_spread_interval: Text
     detectable: Positive | None
+    needed: Natural | None
 
 
 class SeedCall(Part):
