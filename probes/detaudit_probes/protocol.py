@@ -231,7 +231,9 @@ class Orders(NamedTuple):
     # recording
     record: bool = True  # false: only initial and final weights, as in an unrecorded run
     every: int = 1  # record every N-th step
-    evaluate: bool = False  # whether the loss on the training data is measured at the end
+    evaluate: bool = False  # whether the trained model is evaluated at the end
+    # The initial weight whose last bit is flipped, counted over all weights from 0
+    flipped: Optional[int] = None
     keep_from: Optional[int] = None  # sequence number of the first observation whose bytes are kept
     # The step, counted from 0, that is replayed operation by operation
     pinpoint: Optional[int] = None
@@ -415,6 +417,8 @@ class Measures(NamedTuple):
     last_step: Optional[float] = None  # and the last one
     saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved
     results: Tuple[Tuple[str, str, float], ...] = ()  # (group, name, value): losses and metrics
+    # The number of the class that a trained classifier finds likeliest for each example of its test
+    predicted: Tuple[int, ...] = ()
     used: Tuple[str, ...] = ()  # ids of the sources that the program itself has used
     files: Files = Files()
     placebos: Tuple[str, ...] = ()  # ids of the placebos that the program has applied

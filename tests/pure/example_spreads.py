@@ -122,6 +122,21 @@ BY_SOURCE = replace(
         ),
     ),
 )
+#: A model of ours, which classifies.
+COMPONENTS = replace(
+    BY_SOURCE,
+    options={"runs": 6, "seed": 1, "by_source": True, "model": "classifier"},
+    program="",
+    by_source=tuple(
+        replace(row, free=free, churn=churn)
+        for row, free, churn in zip(
+            BY_SOURCE.by_source,
+            ("nothing", "dropout", "weight-init", "everything"),
+            (0.0, 0.0, 0.101, 0.125),
+            strict=True,
+        )
+    ),
+)
 AUDITS = {
     "varying": VARYING,
     "identical": IDENTICAL,
@@ -133,6 +148,7 @@ AUDITS = {
     "better": BETTER,
     "unsure": UNSURE,
     "by-source": BY_SOURCE,
+    "components": COMPONENTS,
 }
 
 

@@ -133,6 +133,9 @@ def figures(text: str) -> list[pages.Figure]:
         pages.Bars(
             (pages.Bar(text, 1.0, 0.5, 2.0), pages.Bar(text, 2.0, 2.0, 2.0)), 1.0, text, **shared
         ),
+        pages.Dots(
+            (pages.Sample(text, (1.0, 1.0, 2.0)), pages.Sample(text, (0.5,))), text, **shared
+        ),
         pages.Timeline((pages.Span(0, 2, True), pages.Span(1, 2, False)), **shared),
     ]
 

@@ -11,12 +11,14 @@ from detaudit.commands.spread.conclusion import conclude
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.results import pattern_of
 from detaudit.commands.spread.session import each_seed
-from detaudit.commands.spread.summary import metric, with_needed
-from detaudit.core.condition import Condition
+from detaudit.commands.spread.summary import churn, metric, with_needed
+from detaudit.core.condition import Condition, Trial
 from detaudit.errors import UsageError
 from detaudit.report.pages.spread import answer, details, rounded
+from detaudit_probes.protocol import Measures
 
 from tests.pure import example_spreads as examples
+from tests.pure.handmade import Bench
 
 
 def test_a_metric_has_the_statistics_of_its_finite_values():
@@ -181,7 +183,7 @@ def test_a_difference_is_held_against_the_noise_of_a_file(tmp_path):
 def test_the_sources_that_act_alone_are_named_and_not_ranked():
     document = examples.document(examples.BY_SOURCE)
     assert answer(document).sentence == (
-        "Results vary if only this is left free: numpy-legacy with os-entropy."
+        "Runs differ if only this is left free: numpy-legacy with os-entropy."
     )
     none = replace(examples.BY_SOURCE, by_source=examples.BY_SOURCE.by_source[:2])
     assert answer(examples.document(none)).verdict == "IDENTICAL"
@@ -217,6 +219,22 @@ def test_the_runs_that_find_a_difference_follow_from_the_standard_deviation():
     assert line.value.startswith("66 runs of each of two versions find a difference of 0.001")
     equal = metric("loss", [0.5] * 6, 1)
     assert with_needed((equal,), 0.1) == (equal,)
+
+
+def test_churn_is_the_share_of_examples_that_two_runs_classify_differently(fresh_folder):
+    """Two of three runs agree on the second example, all on the others: of the 3 pairs, 2 disagree
+    on 1 of 4 examples.
+    """
+    classes = iter([(0, 1, 2, 3), (0, 1, 2, 3), (0, 2, 2, 3)])
+    bench = Bench(fresh_folder, lambda trial: 0.5)
+    bench.measures = lambda trial: Measures(predicted=next(classes))
+    condition = Condition("tensorflow", "cpu", "classifier", 1)
+    runs = [bench.answer(Trial(condition, draw)) for draw in range(3)]
+    assert churn(runs) == pytest.approx(2 / 3 / 4)
+    assert churn(runs[:1]) is None
+    examples_of = replace(examples.VARYING, churn=0.125)
+    (line,) = [one for one in details(examples.document(examples_of)) if one.label == "Churn"]
+    assert line.value.startswith("12.5%: the share of test examples")
 
 
 def test_a_pattern_that_tries_every_way_is_ended(monkeypatch):

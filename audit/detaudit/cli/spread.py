@@ -44,13 +44,19 @@ MOST_RUNS = 10_000
 SETTINGS = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
+def _models() -> list[str]:
+    from detaudit.registry import base
+
+    return list(base.component_models())
+
+
 def spread_command(
     target: Annotated[
         str | None,
         typer.Argument(
             metavar="SCRIPT",
             autocompletion=scripts,
-            help="Your script, notebook or command, as for detaudit run. Without it: the network of a tutorial.",
+            help="Your script, notebook or command, as for detaudit run. Without it: a small network of ours.",
         ),
     ] = None,
     arguments: Annotated[
@@ -92,6 +98,15 @@ def spread_command(
             "--by-source", help="Pin everything but one source at a time: which make results vary?"
         ),
     ] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            autocompletion=_models,
+            help="Without a script: train this network, tutorial or classifier.",
+            show_default="tutorial",
+        ),
+    ] = None,
     runs: Annotated[
         int | None,
         typer.Option(
@@ -168,7 +183,7 @@ def spread_command(
     from detaudit.commands.spread import noise as noise_file
     from detaudit.commands.spread import session
     from detaudit.commands.spread.conclusion import conclude
-    from detaudit.commands.spread.options import Options
+    from detaudit.commands.spread.options import MODEL, Options
     from detaudit.core.conclusion import OK
     from detaudit.core.events import Notice
     from detaudit.execution.program import program
@@ -185,10 +200,13 @@ def spread_command(
         )
     if noise is not None and by_source:
         raise UsageError("--by-source writes no file of --noise.")
-    _check(target, seed_args, seed_env, parse, results, against, by_source, metric)
+    _check(target, seed_args, seed_env, parse, results, against, metric)
+    if model is not None and (target is not None or model not in _models()):
+        raise UsageError(f"--model is for runs without a script: {' or '.join(_models())}.")
     options = Options(
         python=interpreter_path(python),
         backend=backend,
+        model=model or MODEL,
         device=device,
         runs=_number_of(runs, rate, power),
         seed=seed,
@@ -293,6 +311,6 @@ def _compare_with_floor(floor: Path, delta: float | None, metric: str | None) ->
 def _check(target: str | None, *of_script: object) -> None:
     if target is None and any(of_script):
         raise UsageError(
-            "--against, --by-source, --seed-args, --seed-env, --parse and --results are for a script: "
+            "--against, --seed-args, --seed-env, --parse, --results and --metric are for a script: "
             "detaudit spread OPTIONS SCRIPT."
         )

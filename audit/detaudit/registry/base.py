@@ -82,6 +82,30 @@ def on_backend(source: Source, backend: str) -> Source:
     return source._replace(experiment=experiment._replace(models=trained))
 
 
+def component_models() -> tuple[str, ...]:
+    """Return the names of the models whose components have seeds of their own."""
+    return tuple(models.COMPONENTS)
+
+
+def components(model: str, backend: str) -> list[tuple[str, ...]]:
+    """Return the random components of a model on a backend, together those that draw from the
+    backend's generator, which come last.
+    """
+    names = models.COMPONENTS[model]
+    shared = tuple(name for name in names if not has_own_seed(name, backend))
+    return [*((name,) for name in names if name not in shared), shared]
+
+
+def has_own_seed(component: str, backend: str) -> bool:
+    """Whether a component takes a seed; otherwise it draws from the backend's generator."""
+    return component not in models.without_own_seed(keras_backend(backend))
+
+
+def family(name: str, backend: str) -> tuple[str, ...]:
+    """Return the sources of a family that exist on a backend."""
+    return tuple(one.id for one in known_sources(backend).values() if one.family == name)
+
+
 def base_condition(
     backend: str, device: str, seed: int, model: str = "mlp", on_gpu: bool = False
 ) -> Condition:

@@ -1,6 +1,6 @@
 """The standard training of a tiny model: compile, ``fit``, and a recorder."""
 
-from typing import Any, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from detaudit_probes.kit import batches
 from detaudit_probes.kit.models import Tiny
@@ -87,6 +87,41 @@ def fit(
     trial.fitted.append(
         Fitted(tiny.model, last - initial_epoch if tiny.shuffle and data is None else 0)
     )
+
+
+def flip(tiny: Tiny, place: int) -> None:
+    """Flip the last bit of one initial weight, counted over all weights: the smallest difference
+    that there is. Behind the last weight, the next bit of the first one follows.
+    """
+    import numpy
+
+    values = [numpy.array(value) for value in tiny.model.get_weights()]
+    bit, place = divmod(place, sum(value.size for value in values))
+    for value in values:
+        if place < value.size:
+            value.reshape(-1).view("uint32")[place] ^= numpy.uint32(1 << bit)
+            break
+        place -= value.size
+    tiny.model.set_weights(values)
+
+
+def tested(tiny: Tiny) -> Tuple[Dict[str, float], Tuple[int, ...]]:
+    """Return the results of a trained classifier on its test, its accuracy in total and by class,
+    and the class that it finds likeliest for each example.
+    """
+    import numpy
+
+    assert tiny.test is not None
+    x, y = tiny.test
+    likely = numpy.asarray(tiny.model.predict(x, verbose=0), dtype="float64")
+    chosen = likely.argmax(axis=1)
+    results = {
+        "accuracy": float((chosen == y).mean()),
+        "loss": float(-numpy.log(numpy.maximum(likely[numpy.arange(len(y)), y], 1e-12)).mean()),
+    }
+    for kind in range(likely.shape[1]):
+        results["accuracy of class %d" % kind] = float((chosen == y)[y == kind].mean())
+    return results, tuple(int(one) for one in chosen)
 
 
 def evaluate(tiny: Tiny) -> float:

@@ -7,7 +7,7 @@ unrecorded one.
 """
 
 import time
-from typing import Any, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from detaudit_probes.backends import generators, keras3
 from detaudit_probes.recording import fingerprint
@@ -75,9 +75,12 @@ class Recorder:
         if final:
             self._digests["final"].append(record)
 
-    def result(self, name: str, value: float) -> None:
-        """Record a number that the trial ends with; it need not be finite."""
-        self.trace.measure(results=(("at the end", name, value),))
+    def results(self, values: Dict[str, float], predicted: Tuple[int, ...] = ()) -> None:
+        """Record numbers that the trial ends with, which need not be finite, and the classes that a
+        classifier has predicted.
+        """
+        results = tuple(("at the end", name, value) for name, value in values.items())
+        self.trace.measure(results=results, predicted=predicted)
 
     def close(self) -> None:
         """Write the digests that are compared across audits, and the measures, to the trace."""

@@ -151,13 +151,18 @@ def _fit(trial: Trial, recording: recorder.Recorder, declared: Declared) -> None
         declared[request.procedure][1].train(trial, recording)
         return
     tiny = build(trial, declared)
+    if trial.orders.flipped is not None:
+        training.flip(tiny, trial.orders.flipped)
     training.compile_model(trial, tiny)
     data = None
     if request.feed is not None:
         data = declared[request.feed][1].feed(trial, tiny.x, tiny.y)
     training.fit(trial, recording, tiny, data=data)
-    if trial.orders.evaluate:
-        recording.result("loss", training.evaluate(tiny))
+    if trial.orders.evaluate and tiny.test is not None:
+        results, predicted = training.tested(tiny)
+        recording.results(results, predicted)
+    elif trial.orders.evaluate:
+        recording.results({"loss": training.evaluate(tiny)})
 
 
 def build(trial: Trial, declared: Declared) -> models.Tiny:

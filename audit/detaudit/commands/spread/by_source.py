@@ -11,7 +11,7 @@ from detaudit_probes.declare import InScript, Pin, Source
 from detaudit_probes.sources import MAY_FAIL
 
 from detaudit.commands.spread.findings import Row
-from detaudit.commands.spread.summary import Results, identical, metrics_of
+from detaudit.commands.spread.summary import Results, churn, identical, metrics_of
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import SIGNIFICANT, fisher
 from detaudit.core.divergence import IGNORED, Divergence
@@ -71,7 +71,7 @@ def rows(
     return (
         nothing,
         *(
-            _judged(_row(one, wanted[one.sources], _runs(one, wanted, found), read), nothing)
+            judged(_row(one, wanted[one.sources], _runs(one, wanted, found), read), nothing)
             for one in (*free, as_ever)
         ),
     )
@@ -96,7 +96,7 @@ def _runs(one: _Free, wanted: Mapping[str, int], found: Mapping[Trial, Finished]
     return [found[trial] for trial in one.trials(wanted[one.sources])]
 
 
-def _judged(row: Row, control: Row) -> Row:
+def judged(row: Row, control: Row) -> Row:
     """Return the row with whether its source acts: its runs differ, those of the control do not,
     and that is no chance.
     """
@@ -164,15 +164,20 @@ def _alike(runs: Sequence[Finished], read: Results) -> bool:
 
 
 def _row(free: _Free, wanted: int, runs: Sequence[Finished], read: Results) -> Row:
+    return row_of(free.sources, wanted, runs, read)
+
+
+def row_of(free: str, wanted: int, runs: Sequence[Finished], read: Results) -> Row:
     """Return what the runs showed in which only these sources are free."""
     completed = [run for run in runs if run.outcome.completed and run.trace is not None]
     compared = [compare_finished(completed[0], other, IGNORED) for other in completed[1:]]
     differing = [one for one in compared if isinstance(one, Divergence)]
     return Row(
-        free.sources,
+        free,
         wanted,
         len(completed),
         identical(completed, read),
         divergence=min(differing, key=lambda one: one.step or 0, default=None),
         metrics=metrics_of(completed, 1, read),
+        churn=churn(completed),
     )

@@ -105,7 +105,8 @@ class Row:
     ``nothing`` and ``everything`` are the two ends. At most ``identical`` of the ``runs`` that
     completed, of those ``wanted``, ended on the same bits; ``divergence`` is the earliest place at
     which two differ. ``acts``: they differ more often than chance explains beside the runs with
-    everything pinned.
+    everything pinned. ``churn`` is the share of examples of which two runs of a classifier predict
+    another class, on average; None if it predicts none.
     """
 
     free: str
@@ -115,6 +116,7 @@ class Row:
     acts: bool = False
     divergence: Divergence | None = None
     metrics: tuple[Metric, ...] = ()
+    churn: float | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class SpreadAudit:
     use the seed that it is given: its weights are the same. ``program`` is its title, and
     ``arguments`` are hidden in reports. ``repeats``: whether two runs with the first seed end
     alike. ``power`` is the share of simulated cases in which as many runs as a row of ``by_source``
-    has find that one standard deviation is twice another.
+    has find that one standard deviation is twice another. ``churn`` is that of a :class:`Row`.
     """
 
     options: dict[str, Any]
@@ -138,6 +140,7 @@ class SpreadAudit:
     against: Against | None = None
     by_source: tuple[Row, ...] = ()
     power: float | None = None
+    churn: float | None = None
     arguments: tuple[str, ...] = ()
     # The fields of every report
     environment: dict[str, Any] = field(default_factory=dict)

@@ -4,18 +4,21 @@ from dataclasses import dataclass, replace
 
 from detaudit.execution.limits import RUN_SECONDS, TRIAL_SECONDS
 
+#: The network of the tutorial that detaudit grew from.
+MODEL = "tutorial"
 RUNS = 30
 SEED = 1
 
 
 @dataclass(frozen=True)
 class Options:
-    """``seed_args``, ``seed_env``, ``parse``, ``results``, ``metric`` and ``by_source`` are for a
-    user's program. ``delta`` is the difference of the first result that the user asks about.
+    """``seed_args``, ``seed_env``, ``parse``, ``results`` and ``metric`` are for a user's program,
+    ``model`` for our own. ``delta`` is the difference of the first result that the user asks about.
     """
 
     python: str
     backend: str | None = None
+    model: str = MODEL
     device: str = "auto"
     runs: int = RUNS
     seed: int | None = None

@@ -8,12 +8,13 @@ from typing import Any
 
 from detaudit_probes.protocol import Orders
 
-from detaudit.commands.spread import by_source, results, seeding
+from detaudit.commands.spread import by_component, by_source, results, seeding
 from detaudit.commands.spread.findings import SpreadAudit
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.programs import Work, one_source_free, with_seeds
 from detaudit.commands.spread.summary import (
     Results,
+    churn,
     differences_of,
     identical,
     measured,
@@ -35,9 +36,6 @@ from detaudit.execution.runner import default_jobs
 from detaudit.execution.workspace import LONG, SHORT
 from detaudit.registry import base
 
-#: The model of the tutorial that detaudit grew from.
-MODEL = "tutorial"
-
 
 def run(
     options: Options,
@@ -46,11 +44,13 @@ def run(
     programs: Sequence[Program] = (),
     reports: Collection[Path] = (),
 ) -> SpreadAudit:
-    """Train with each seed: the user's program, and a second one to compare it with, or else the
-    model of the tutorial. Raises UsageError and EnvironmentUnusable; an interruption returns the
-    findings so far. ``reports`` are files that are written for the user.
+    """Train with each seed: the user's program, and a second one to compare it with, or else a
+    model of ours. Raises UsageError and EnvironmentUnusable; an interruption returns the findings
+    so far. ``reports`` are files that are written for the user.
     """
     options = options.complete(bool(programs))
+    if options.by_source and options.runs < by_source.LEAST_RUNS:
+        raise UsageError(f"--by-source needs --runs {by_source.LEAST_RUNS} or more.")
     if not programs:
         return _of_our_model(options, emit, resume)
     if len({program.root for program in programs}) > 1:
@@ -59,8 +59,6 @@ def run(
         raise UsageError(f"--against needs --runs {LEAST_PAIRS} or more: fewer pairs show nothing.")
     if options.by_source and (len(programs) > 1 or options.seed_args or options.seed_env):
         raise UsageError("--by-source takes neither seeds nor a second program.")
-    if options.by_source and options.runs < by_source.LEAST_RUNS:
-        raise UsageError(f"--by-source needs --runs {by_source.LEAST_RUNS} or more.")
     method = seeding.chosen(options.seed_args, options.seed_env)
     file = None
     if options.results is not None:  # as the program names it in its working folder
@@ -80,8 +78,8 @@ def _of_our_model(options: Options, emit: Emit, resume: str | Path | None) -> Sp
     audit = SpreadAudit(asdict(options))
     with session(emit, resume, LONG) as work:
         on_gpu = work.on_gpu(options.device)
-        first = base.base_condition(backend, options.device, options.seed, MODEL, on_gpu)
-        first = replace(first, orders=Orders(record=False, evaluate=True))
+        first = base.base_condition(backend, options.device, options.seed, options.model, on_gpu)
+        first = replace(first, orders=Orders(record=options.by_source, evaluate=True))
         work.start_nests(
             Interpreter(options.python, backend, fork=not on_gpu),
             Limits(options.jobs or default_jobs(), options.timeout, *parse_budget(options.budget)),
@@ -89,8 +87,16 @@ def _of_our_model(options: Options, emit: Emit, resume: str | Path | None) -> Sp
         with work.attended():
             hello = work.greet(first, "spread")
             audit = replace(audit, environment=hello.facts)
-            emit(Phase(f"Training with {number(options.runs, 'seed')}"))
-            work.ask(each_seed(first, options.runs))
+            if options.by_source:
+                emit(Phase(f"Training the {options.model} with one component free at a time"))
+                rows = work.ask(by_component.rows(first, options.runs, measured)) or ()
+                audit = replace(audit, by_source=rows, power=by_source.power(options.runs))
+            else:
+                emit(Phase(f"Training with {number(options.runs, 'seed')}"))
+                work.ask(each_seed(first, options.runs))
+        if options.by_source:
+            environment = {**audit.environment, "framework": work.framework()}
+            return work.complete(replace(audit, environment=environment))
         return work.complete(with_results(audit, work, measured))
 
 
@@ -102,7 +108,7 @@ def each_seed(first: Condition, runs: int) -> Experiment[None]:
 def with_results(audit: SpreadAudit, work: Session, read: Results) -> SpreadAudit:
     """Return the audit with what its completed runs ended with."""
     trials, seed = work.trials(), audit.options["seed"]
-    first = _completed(trials, audit.program)
+    first = _completed(trials, audit.program or audit.options["model"])
     found = _results(first, seed, read)
     found["metrics"] = with_needed(found["metrics"], audit.options["delta"])
     against = audit.against
@@ -120,6 +126,7 @@ def with_results(audit: SpreadAudit, work: Session, read: Results) -> SpreadAudi
         audit,
         environment={**audit.environment, "framework": work.framework()},
         against=against,
+        churn=churn(first),
         **found,
     )
 
@@ -132,13 +139,15 @@ def _results(runs: Sequence[Finished], seed: int, read: Results) -> dict[str, An
     }
 
 
-def _completed(runs: Sequence[Finished], program: str) -> list[Finished]:
-    """Return the runs of a program that completed, in the order of their seeds."""
+def _completed(runs: Sequence[Finished], name: str) -> list[Finished]:
+    """Return the runs of a program, or of our model, that completed, in the order of their
+    seeds.
+    """
     completed = (
         run
         for run in runs
         if run.outcome.completed
         and not run.trial.draw  # others only show whether a seed repeats its run
-        and run.trial.condition.model == (program or MODEL)
+        and run.trial.condition.model == name
     )
     return sorted(completed, key=lambda run: run.trial.condition.seed)

@@ -62,6 +62,25 @@ def _rank(name: str) -> int:
     return 0 if name.endswith(" of evaluate") else 1 if name.startswith("val_") else 2
 
 
+def churn(runs: Sequence[Finished]) -> float | None:
+    """Return the share of examples of which two runs predict another class, on average over all
+    pairs of runs; None if the runs predict none.
+    """
+    predicted = [
+        run.trace.measures.predicted for run in runs if run.trace and run.trace.measures.predicted
+    ]
+    if len(predicted) < 2:
+        return None
+    pairs = len(predicted) * (len(predicted) - 1)
+    # Of each example: the ordered pairs of runs that predict one class
+    alike = sum(
+        count * (count - 1)
+        for example in zip(*predicted, strict=True)
+        for count in Counter(example).values()
+    )
+    return 1 - alike / (pairs * len(predicted[0]))
+
+
 def same_weights(runs: Sequence[Finished]) -> bool:
     """Whether the weights of all runs were observed, and ended on the same bits."""
     ends = {_weights(run) for run in runs}

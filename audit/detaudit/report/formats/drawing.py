@@ -23,6 +23,7 @@ WIDTH = 7.2  # inches, at 72 points each
 ROW, HEAD = 0.22, 0.75  # inches of a row, and of the axis below
 TALLEST = 12  # inches
 LONGEST_NAME = 40
+GOLDEN = 0.618034  # multiples of it, without their whole part, are evenly spread
 SVG = "http://www.w3.org/2000/svg"
 XLINK = "http://www.w3.org/1999/xlink"
 
@@ -85,6 +86,8 @@ def _height(figure: pages.Figure) -> float:
             return HEAD + ROW * max(3, len(figure.names))
         case pages.Bars():
             return HEAD + ROW * max(3, len(figure.bars))
+        case pages.Dots():
+            return HEAD + 1.5 * ROW * max(2, len(figure.samples))
         case pages.Timeline():
             return min(TALLEST, HEAD + ROW * max(2, 1 + max(lanes(figure.spans), default=0)))
     return 2.8
@@ -98,6 +101,8 @@ def _plot(figure: pages.Figure, axes: "Axes") -> None:
             _heatmap(figure, axes)
         case pages.Bars():
             _bars(figure, axes)
+        case pages.Dots():
+            _dots(figure, axes)
         case pages.Timeline():
             _timeline(figure, axes)
         case _:
@@ -199,6 +204,21 @@ def _bars(figure: pages.Bars, axes: "Axes") -> None:
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.set_xlabel(_name(figure.x_label))
+
+
+def _dots(figure: pages.Dots, axes: "Axes") -> None:
+    for place, sample in enumerate(figure.samples):
+        # Beside one another: equal values would hide each other
+        heights = [
+            place + 0.5 * (GOLDEN * number % 1 - 0.5) for number in range(len(sample.values))
+        ]
+        axes.plot(sample.values, heights, "o", color=FILL, markersize=3, alpha=0.7)
+        mean = sum(sample.values) / len(sample.values)
+        axes.plot([mean, mean], [place - 0.35, place + 0.35], color=INK, linewidth=1.5)
+    axes.set_yticks(range(len(figure.samples)), [_name(one.name) for one in figure.samples])
+    axes.set_ylim(len(figure.samples) - 0.4, -0.6)
+    axes.set_xlabel(_name(figure.x_label))
+    axes.grid(True, axis="x", color=FAINT, linewidth=0.5)
 
 
 def _timeline(figure: pages.Timeline, axes: "Axes") -> None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
+from detaudit.core.counting import evenly_chosen
 from detaudit.core.sentences import listed, number
 from detaudit.report.pages.page import (
     Bar,
     Bars,
     Column,
     Curve,
+    Dots,
     Head,
     Heatmap,
     Row,
+    Sample,
     Span,
     Table,
     Timeline,
@@ -19,6 +22,7 @@ from detaudit.report.pages.wording import is_beyond_noise
 from detaudit.report.schema import v1
 
 MOST_SPANS = 2000  # of a timeline
+MOST_SAMPLES, MOST_DOTS = 40, 200  # of a figure of results
 LONGEST_BREAK = 60.0  # seconds between two trials that are shown
 _DIFFERS = {"0": False, "1": True}  # any other cell was not recorded
 
@@ -135,6 +139,32 @@ def costs(
         remark=remark,
         description=description,
         numbers=_numbers(("", "median", "smallest", "largest"), rows),
+        priority=2,
+    )
+
+
+def dots(named: Sequence[tuple[str, v1.Metric]]) -> Iterator[Dots]:
+    """Return the results of all runs, each metric under its name, of the first one's quantity."""
+    samples, rows, ranges = [], [], []
+    quantity = named[0][1].name if named else ""
+    for name, metric in named[:MOST_SAMPLES]:
+        if metric.name != quantity:
+            continue
+        values = [value for value in metric.values if value is not None]
+        if len(values) > 1:
+            samples.append(Sample(name, tuple(evenly_chosen(values, MOST_DOTS))))
+            shown = (metric.mean, metric.spread, metric.least, metric.greatest)
+            rows.append((name, str(len(values)), *(_shown(value, ".4g") for value in shown)))
+            ranges.append(f"{name} from {min(values):.4g} to {max(values):.4g}")
+    if not samples:
+        return
+    yield Dots(
+        tuple(samples),
+        quantity,
+        title="Every result",
+        remark="a dot for the result of each run, and a line for their mean",
+        description=f"The {quantity} of the runs: {listed(ranges)}.",
+        numbers=_numbers(("", "runs", "mean", "SD", "least", "greatest"), rows),
         priority=2,
     )
 

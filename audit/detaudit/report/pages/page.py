@@ -253,6 +253,22 @@ class Bars(Figure):
 
 
 @dataclass(frozen=True)
+class Sample:
+    """The values that were measured under one name."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Dots(Figure):
+    """Each value of some samples, from top to bottom, with their means."""
+
+    samples: tuple[Sample, ...]
+    x_label: str
+
+
+@dataclass(frozen=True)
 class Span:
     """What was done between two times, in seconds, and whether it succeeded."""
 

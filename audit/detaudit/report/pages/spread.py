@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from detaudit.core.counting import SIGNIFICANT, excluded_rate
 from detaudit.core.sentences import capitalized, listed, number
-from detaudit.report.pages import frame, wording
+from detaudit.report.pages import figures, frame, wording
 from detaudit.report.pages.page import (
     Answer,
     Block,
@@ -23,6 +23,7 @@ from detaudit.report.schema import v1
 # How runs are given their seeds (schema ``Seeding``)
 CALLS, VARIABLE = "calls", "variable"
 MOST_CALLS = 6
+CHURN = "the share of test examples of which two runs predict another class, on average"
 Seeded = v1.SpreadReport | v1.Against
 
 
@@ -38,6 +39,7 @@ def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
     yield answer(report)
     if report.by_source:
         yield _sources(report)
+        yield from figures.dots(_of_rows(report))
         yield Lines((*_limits(report), *frame.context_lines(report)))
         return
     if report.against is not None and report.against.differences:
@@ -46,11 +48,25 @@ def _blocks(report: v1.SpreadReport) -> Iterator[Block]:
         yield _statistics(report.metrics, f" of {report.program}" if report.against else "")
     if report.against is not None and report.against.metrics:
         yield _statistics(report.against.metrics, f" of {report.against.program}")
+    yield from figures.dots(_of_programs(report))
     yield Lines((*details(report), *frame.context_lines(report)))
     for metric in report.metrics:
         yield _values(metric, report.seeds, "")
     for metric in report.against.metrics if report.against else ():
         yield _values(metric, report.against.seeds, f" of {report.against.program}")
+
+
+def _of_rows(report: v1.SpreadReport) -> list[tuple[str, v1.Metric]]:
+    """Return the first result of each row, which has its source's name."""
+    return [(row.free, row.metrics[0]) for row in report.by_source if row.metrics]
+
+
+def _of_programs(report: v1.SpreadReport) -> list[tuple[str, v1.Metric]]:
+    """Return the first result of the program, and what the other program has."""
+    named = [(report.program or "all seeds", one) for one in report.metrics[:1]]
+    if report.against is not None:
+        named += [(report.against.program, one) for one in report.against.metrics]
+    return named
 
 
 def answer(report: v1.SpreadReport) -> Answer:
@@ -138,11 +154,12 @@ def _of_sources(report: v1.SpreadReport) -> Answer:
     acting = [row.free for row in rows if row.acts]
     if acting:
         one = "only this is" if len(acting) == 1 else "only one of these is"
-        return Answer("good", "RESULTS VARY", f"Results vary if {one} left free: {listed(acting)}.")
+        return Answer("good", "RESULTS VARY", f"Runs differ if {one} left free: {listed(acting)}.")
     if everything.identical < everything.runs:
         sentence = "Runs differ if nothing is pinned, but no source alone makes them differ."
         return Answer("unsure", "RESULTS VARY", sentence)
-    sentence = f"All runs of {report.program} end with the same results, whatever is pinned."
+    of_program = f" of {report.program}" if report.program else ""
+    sentence = f"All runs{of_program} end with the same results, whatever is pinned."
     return Answer("good", "IDENTICAL", sentence)
 
 
@@ -150,12 +167,16 @@ def _sources(report: v1.SpreadReport) -> Table:
     """One row for each source; they are not ranked."""
     name = next((one.name for row in report.by_source for one in row.metrics), "")
     titles = ("free", "identical", "differ first at", f"SD of {name}", "95 % interval")
-    rows = [Row(_source(row, name)) for row in report.by_source]
-    return Table(tuple(map(Column, titles)), tuple(rows), Head.RULED, title="By source")
+    rows = [(*_source(row, name), _churn(row)) for row in report.by_source]
+    if any(row.churn is not None for row in report.by_source):
+        titles = (*titles, "churn")
+    else:
+        rows = [cells[:-1] for cells in rows]
+    return Table(tuple(map(Column, titles)), tuple(map(Row, rows)), Head.RULED, title="By source")
 
 
 def _source(row: v1.SourceRow, name: str) -> tuple[str, ...]:
-    place = "" if row.divergence is None else wording.describe_divergence(row.divergence)
+    place = "" if row.divergence is None else wording.place_of(row.divergence)
     found = next((one for one in row.metrics if one.name == name), None)
     spread = "" if found is None or found.spread is None else f"{found.spread:.2g}"
     interval = ""
@@ -164,9 +185,15 @@ def _source(row: v1.SourceRow, name: str) -> tuple[str, ...]:
     return (row.free, f"{row.identical} of {row.runs}", place, spread, interval)
 
 
+def _churn(row: v1.SourceRow) -> str:
+    return "" if row.churn is None else f"{row.churn:.1%}"
+
+
 def _limits(report: v1.SpreadReport) -> Iterator[Line]:
     """Say what the rows do not show: they are not to be ranked by their SD."""
     few = [row for row in report.by_source if row.identical == row.runs < report.by_source[0].runs]
+    if any(row.churn is not None for row in report.by_source):
+        yield Line("churn", CHURN)
     if few:
         runs = few[0].runs
         rate = f"{excluded_rate(max(1, runs // 2)):.0%}"
@@ -259,6 +286,8 @@ def _alike(identical: int, runs: int) -> str:
 def details(report: v1.SpreadReport) -> Iterator[Line]:
     other = report.against
     of_program = f" of {report.program}" if other is not None else ""
+    if report.churn is not None:
+        yield Line("Churn", f"{report.churn:.1%}: {CHURN}")
     yield from _of_program(report, of_program)
     if report.repeats is False:
         sentence = (

@@ -112,10 +112,15 @@ def _grouped(settings: Sequence[v1.Settings], unlike: str) -> list[str]:
     return [*differing, f"all match on {', '.join(matching)}"] if matching else differing
 
 
+def place_of(divergence: v1.Divergence) -> str:
+    """Return where two runs first differ."""
+    step = "" if divergence.step is None else f", step {divergence.step}"
+    return f"{divergence.stage}{step}, {divergence.name}"
+
+
 def describe_divergence(divergence: v1.Divergence) -> str:
     """Return where two runs first differ, and how far."""
-    step = "" if divergence.step is None else f", step {divergence.step}"
-    place = f"{divergence.stage}{step}, {divergence.name}"
+    place = place_of(divergence)
     if divergence.kind != "bits":
         return f"{place} ({'only one run has it' if divergence.kind == 'missing' else 'different dtype or shape'})"
     if divergence.differing_elements is None:

@@ -819,7 +819,8 @@ class SourceRow(Part):
     ``nothing`` (everything is pinned) and ``everything`` are the two ends. At most ``identical`` of
     the ``runs`` that completed, of those ``wanted``, ended on the same bits; ``divergence`` is the
     earliest place at which two of them differ. ``acts``: they differ more often than chance
-    explains beside the runs with everything pinned.
+    explains beside the runs with everything pinned. ``churn`` is the share of examples of which two
+    runs of a classifier predict another class, on average; null if it predicts none.
     """
 
     free: Name
@@ -829,6 +830,7 @@ class SourceRow(Part):
     acts: bool
     divergence: Divergence | None
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
+    churn: Share | None
 
 
 class SpreadReport(Document, tag_field="command", tag="spread"):
@@ -838,7 +840,8 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     ``ignored``: the program does not use the seeds, for its weights are the same. ``repeats``:
     whether two runs with the first seed end alike; null if there are not two. ``power`` is the
     share of simulated cases in which as many runs as a row of ``by_source`` has find that one
-    standard deviation is twice another.
+    standard deviation is twice another. ``churn`` is that of all runs, as in a row of
+    ``by_source``.
     """
 
     program: Name
@@ -851,6 +854,7 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     against: Against | None
     by_source: Annotated[tuple[SourceRow, ...], Meta(max_length=1000)]
     power: Share | None
+    churn: Share | None
 
 
 #: Any report; the field ``command`` says which.

@@ -5,11 +5,17 @@ loaded.
 """
 
 import importlib
-from typing import Any, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from detaudit_probes.backends import KNOWN
 
 NAMES: Tuple[str, ...] = ("mlp", "cnn", "text", "lstm", "attention")
+#: The models of ``detaudit spread``, each with its random components: sources whose own setting is
+#: the seed of that component alone, but for those :func:`without_own_seed`.
+COMPONENTS: Dict[str, Tuple[str, ...]] = {
+    "tutorial": ("weight-init", "batch-shuffle"),
+    "classifier": ("weight-init", "dropout", "augmentation", "batch-shuffle"),
+}
 
 
 def names(backend: str) -> Tuple[str, ...]:
@@ -17,10 +23,19 @@ def names(backend: str) -> Tuple[str, ...]:
     return KNOWN[backend].models or NAMES
 
 
+def without_own_seed(backend: str) -> Tuple[str, ...]:
+    """Return the components that draw from the generator of a backend, which the seeds of the trial
+    seed: the order of rows, and on Torch dropout, whatever its own seed
+    (``keras/src/backend/torch/random.py``).
+    """
+    return ("batch-shuffle", "dropout") if backend == "torch" else ("batch-shuffle",)
+
+
 class Tiny(NamedTuple):
     """An uncompiled Keras model with its data: ``x`` and ``y`` are NumPy arrays of equal length.
 
     If ``shuffle`` is false, it trains in the order of the arrays, unless an option overrides that.
+    ``test`` are the images and classes on which a classifier is tested after the training.
     """
 
     model: Any
@@ -31,6 +46,7 @@ class Tiny(NamedTuple):
     batch_size: int = 4
     epochs: int = 1
     shuffle: bool = True
+    test: Optional[Tuple[Any, Any]] = None
 
 
 def build(name: str, trial: Any) -> Tiny:
