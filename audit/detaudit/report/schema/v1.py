@@ -853,8 +853,8 @@ class SpreadReport(Document, tag_field="command", tag="spread"):
     metrics: Annotated[tuple[Metric, ...], Meta(max_length=1000)]
     against: Against | None
     by_source: Annotated[tuple[SourceRow, ...], Meta(max_length=1000)]
-    power: Share | None
     churn: Share | None
+    power: Share | None
 
 
 #: Any report; the field ``command`` says which.
