@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from detaudit.commands.run import edits
+from detaudit.commands.run import edits, imports
 from detaudit_probes import sources
 from detaudit_probes.declare import Edit
 from hypothesis import given
@@ -349,8 +349,7 @@ def test_every_declared_edit_is_of_a_known_kind():
     kinds = {
         edit.kind
         for source, _ in sources.declared(sources.SCRIPT_MODULES).values()
-        if source.script
-        for edit in source.script.edits
+        for edit in (*source.edits, *(source.script.edits if source.script else ()))
     }
     assert kinds <= {
         "insert",
@@ -362,7 +361,11 @@ def test_every_declared_edit_is_of_a_known_kind():
         "rename",
         "order",
         "seed",
+        "stream",
         "generator",
+        "insertion",
+        "numbers",
+        "steps",
     }
 
 
@@ -447,3 +450,50 @@ def test_a_thread_that_was_never_named_is_joined_really():
     new = applied("Thread(target=lambda: (sleep(0.05), done.append(1))).start()\n", JOIN)
     exec(new, {"Thread": threading.Thread, "sleep": time.sleep, "done": done})
     assert done == [1]
+
+
+@pytest.mark.parametrize(
+    ("before", "old", "new", "after"),
+    [
+        (
+            "import os\nimport secrets\n\nx = secrets.randbits(3)\n",
+            "secrets.randbits(3)",
+            "1",
+            "import os\n\nx = 1\n",
+        ),
+        (
+            "from uuid import UUID, uuid4\n\nx = uuid4()\ny = UUID\n",
+            "uuid4()",
+            "1",
+            "from uuid import UUID\n\nx = 1\ny = UUID\n",
+        ),
+        (
+            '"""Doc."""\n\nimport time\n\nimport keras\n\nkeras.x(time.time())\n',
+            "time.time()",
+            "1",
+            '"""Doc."""\n\nimport keras\n\nkeras.x(1)\n',
+        ),
+        ("import time\nx = time.time()\n", "time.time()", "1", "x = 1\n"),
+        (
+            "import time  # noqa\nx = f(time.time(), time)\n",
+            "time.time()",
+            "1",
+            "import time  # noqa\nx = f(1, time)\n",
+        ),
+        (
+            "import time; import os\nx = time.time()\n",
+            "time.time()",
+            "1",
+            "import time; import os\nx = 1\n",
+        ),
+        ("import time, os\nx = time.time()\nos\n", "time.time()", "1", "import os\nx = 1\nos\n"),
+    ],
+)
+def test_an_import_that_a_change_leaves_unused_goes(before, old, new, after):
+    assert imports.without_unused(before, before.replace(old, new)) == after
+
+
+def test_an_import_that_other_text_uses_stays():
+    before = "import time\nx = time.time()\n"
+    after = before.replace("time.time()", "1")
+    assert imports.without_unused(before, after, "print(time)") == after

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from detaudit.commands.run import leftovers
+from detaudit.commands.run import leftovers, starting_anew
 from detaudit.commands.run.judging import compare_second
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.divergence import Match
@@ -51,6 +51,30 @@ def test_in_a_work_tree_it_is_what_git_does_not_track_or_ignores(tmp_path):
     git(folder, "add", "train.py", "data.csv", ".gitignore")
     git(folder, "commit", "-m", "x")
     assert set(leftovers._untracked(folder)) == {"cache", "a file.bin"}
+
+
+@pytest.mark.parametrize(
+    ("left", "lines"),
+    [
+        (["run.txt"], [("import pathlib", 'pathlib.Path("run.txt").unlink(missing_ok=True)')]),
+        (["c/a", "c/b"], [("import shutil", 'shutil.rmtree("c", ignore_errors=True)')]),
+        (["a{0}"], [("import pathlib", 'pathlib.Path("a{{0}}").unlink(missing_ok=True)')]),
+        (["a", "b", "c", "d"], []),
+        (["there"], []),
+        (["there", "run.txt"], []),
+        (["folder/new"], []),
+        ([], []),
+    ],
+)
+def test_what_a_run_left_is_removed_by_a_line_unless_it_was_there_before(tmp_path, left, lines):
+    (tmp_path / "there").write_text("")
+    (tmp_path / "folder").mkdir()
+    assert list(starting_anew._removals(tmp_path, left)) == lines
+
+
+def test_each_of_several_files_is_tried_alone_first(tmp_path):
+    one, other, both = starting_anew._removals(tmp_path, ["a", "b"])
+    assert len(one) == len(other) == 2 and both == (*one, other[1])
 
 
 def test_the_files_of_a_cache_are_those_that_begin_with_its_name(tmp_path):

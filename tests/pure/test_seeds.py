@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from detaudit.commands.run import seeds
+from detaudit.commands.run import seeds, streams
 from detaudit_probes.sources import (
     clock,
     numpy_generator,
@@ -75,15 +75,106 @@ def test_what_is_no_seed_stays(text):
     assert changed(text + "\n") is None
 
 
-def test_a_seed_that_is_made_again_and_again_stays():
+def test_a_seed_that_is_made_again_and_again_stays_another_one():
     text = "def batch():\n    rng = np.random.default_rng(secrets.randbits(64))\n    return rng.normal()\n"
-    assert seeds.with_constants(text, CALLS, {2: 9}, 7) is None
+    found = seeds.with_constants(text, CALLS, {2: 9}, 7)
+    assert "seeds = itertools.count(8)\n" in found
+    assert "default_rng(next(seeds))" in found
     assert "default_rng(7)" in seeds.with_constants(text, CALLS, {2: 1}, 7)
+
+
+def test_a_seed_that_is_the_same_in_all_of_a_run_may_be_made_again():
+    text = "def batch():\n    return random.Random(os.getpid())\n"
+    assert "Random(7)" in seeds.with_constants(text, CALLS, {2: 9}, 7)
 
 
 def test_only_lines_that_drew_are_changed():
     text = "seed = int(time.time())\nother_seed = int(time.time())\n"
     assert seeds.with_constants(text, CALLS, {2: 1}, 7).startswith("seed = int(time.time())\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "stamp = time.time_ns()\nrng = default_rng(stamp)",
+            "stamp = 7\nrng = default_rng(stamp)",
+        ),
+        (
+            "run = uuid.uuid4()\nprint(run)\nrng = default_rng(run.int % 2**32)",
+            "run = uuid.uuid4()\nprint(run)\nrng = default_rng(7)",
+        ),
+        (
+            "run = uuid.uuid4().hex\nos.makedirs(run)\nseed = int(run, 16)",
+            "run = uuid.uuid4().hex\nos.makedirs(run)\nseed = 7",
+        ),
+    ],
+)
+def test_a_seed_that_a_name_keeps_becomes_a_constant(before, after):
+    assert seeds.with_constants(before + "\n", CALLS, {1: 1}, 7) == after + "\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "run = time.time()\nrun = 3\nrng = default_rng(run)",
+        "run = time.time()\ndef f(run):\n    return default_rng(run)",
+        "run = time.time()\nprint(run)",
+        "run = time.time()\nx = rng.normal(run)",
+    ],
+)
+def test_a_name_for_something_else_stays(text):
+    assert seeds.with_constants(text + "\n", CALLS, {1: 1}, 7) is None
+
+
+# A generator in place of entropy ------------------------------------------------------------------
+
+ENTROPY = os_entropy.SOURCE.script.edits[1].calls
+
+
+def streamed(text, draws=1):
+    lines = {number: draws for number, line in enumerate(text.splitlines(), 1) if "(" in line}
+    return streams.from_seed(text, ENTROPY, lines, 7)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x = os.urandom(n)", "x = entropy.randbytes(n)"),
+        ("x = secrets.token_hex()", "x = entropy.randbytes(32).hex()"),
+        ("x = secrets.randbelow(9)", "x = entropy.randrange(9)"),
+        ("x = secrets.choice(rows)", "x = entropy.choice(rows)"),
+    ],
+)
+def test_a_seeded_generator_answers_in_place_of_entropy(before, after):
+    assert streamed(before + "\n") == f"import random\n\nentropy = random.Random(7)\n{after}\n"
+
+
+def test_ids_stay_different_and_become_the_same_in_every_run():
+    text = "from uuid import uuid4\n\nids = [uuid4().hex for _ in range(5)]\n"
+    outputs = []
+    for _ in range(2):
+        values = {}
+        exec(compile(streamed(text), "", "exec"), values)
+        outputs.append(values["ids"])
+    assert outputs[0] == outputs[1]
+    assert len(set(outputs[0])) == 5
+
+
+def test_a_generator_of_entropy_becomes_a_seeded_one():
+    text = "import random\n\nrng = random.SystemRandom()\nrng.shuffle(x)\n"
+    assert "rng = random.Random(" in streams.from_seed(text, ENTROPY, {4: 9}, 7)
+    again = "import random\n\ndef f(x):\n    random.SystemRandom().shuffle(x)\n"
+    assert "    entropy.shuffle(x)\n" in streams.from_seed(again, ENTROPY, {4: 9}, 7)
+    other = "import random\n\nkeys = random.SystemRandom()\nrng.shuffle(x)\n"
+    assert streams.from_seed(other, ENTROPY, {4: 9}, 7) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["x = os.urandom(size=3)", "x = uuid.uuid4().hex + f(", "x = g(1)"]
+)
+def test_entropy_of_another_form_stays(text):
+    assert streamed(text + "\n") is None
 
 
 # Generators without a seed ------------------------------------------------------------------------

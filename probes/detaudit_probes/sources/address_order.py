@@ -17,13 +17,14 @@ import itertools
 import sys
 import weakref
 
-from detaudit_probes.declare import InScript, Link, Pin, Source
+from detaudit_probes.declare import Edit, InScript, Link, Pin, Source
 from detaudit_probes.protocol import Settings
 
 ID = "address-order"
 # Objects that are numbered at one time. An object without weak references is kept alive until then.
 MOST_KNOWN = 100000
 PIN = "fixed-addresses"
+CALLS = ("id", "hash")
 
 SOURCE = Source(
     id=ID,
@@ -45,7 +46,19 @@ SOURCE = Source(
         ),
     ),
     advice="Keep objects in a list or a dictionary; a set of objects has no stable order.",
-    script=InScript(PIN, rank=200, may_fail=True, counted=False, at_start=True, direct=True),
+    script=InScript(
+        PIN,
+        rank=200,
+        may_fail=True,
+        counted=False,
+        at_start=True,
+        direct=True,
+        edits=(
+            Edit("seed", calls=CALLS),
+            Edit("insertion"),
+            Edit("numbers", calls=CALLS),
+        ),
+    ),
 )
 
 _id, _hash = id, hash

@@ -62,14 +62,13 @@ SOURCE = Source(
         Link("secrets", "https://docs.python.org/3/library/secrets.html"),
     ),
     quick=True,
-    advice="Change the lines by hand: name files by a counter instead of a uuid, and pass seeds, because the operating "
-    "system's entropy cannot be seeded.",
+    advice="The operating system's entropy cannot be seeded: pass a seed, or name files by a counter.",
     script=InScript(
         ID,
         rank=160,
         may_fail=True,
         reaches=("numpy-legacy",),
-        edits=(Edit("seed", calls=CALLS),),
+        edits=(Edit("seed", calls=CALLS), Edit("stream", calls=(*CALLS, "secrets.choice"))),
     ),
 )
 

@@ -5,7 +5,8 @@ It depends on the clock, which decides not a seed but when training ends. detaud
 outside with a clock that advances by a fixed tick at every call (pin ``clock``).
 """
 
-from detaudit_probes.declare import Link, Source
+from detaudit_probes.declare import Edit, Link, Source
+from detaudit_probes.sources import clock
 
 ID = "wall-clock"
 
@@ -16,5 +17,6 @@ SOURCE = Source(
     breaks="Training ends after a given time, so the number of steps varies from run to run.",
     experiment=None,
     links=(Link("time.monotonic", "https://docs.python.org/3/library/time.html#time.monotonic"),),
+    edits=(Edit("steps", calls=(*clock.CLOCKS, *clock.CLOCKS_NS, *clock.DATES)),),
     advice="End training after a number of steps or epochs, not after a given time.",
 )

@@ -12,7 +12,16 @@ from detaudit_probes import notebooks
 from detaudit_probes.declare import Edit
 from detaudit_probes.libraries import LIBRARIES, Library
 
-from detaudit.commands.run import cost, edits, libraries, seeds
+from detaudit.commands.run import (
+    budgets,
+    cost,
+    edits,
+    imports,
+    insertion,
+    libraries,
+    seeds,
+    streams,
+)
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
 from detaudit.commands.run.lines import lines_of
@@ -36,6 +45,10 @@ SEVERAL_PROCESSES = (
 )
 BOM = "\N{BYTE ORDER MARK}"
 FILE_SEEDS = 1000  # between the seeds for the generators of two files
+SEEDING = ("seed", "stream")  # edits that give a program seeds
+#: How much longer, or shorter, than the program's own a training may be that ends after a number
+#: of steps in place of a number of seconds.
+MUCH_LONGER = 2
 
 Files = Mapping[str, str]
 Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
@@ -97,6 +110,9 @@ def fix(
             if not number and not (yield from pins_work()):
                 break
         else:
+            if not (yield from _is_as_long(case, ways, answer.runs[0])):
+                last = "its runs match, but train for another number of steps"
+                continue
             as_it_is, fixed = yield from _timed(case, condition, answer.runs[0])
             excluded = excluded_rate(answer.repeats.matching)
             return Fix(
@@ -128,6 +144,22 @@ def fix(
     return None, f"no change that was tried works: {last}. {advice}".strip()
 
 
+def _is_as_long(case: Case, ways: Sequence[Way], fixed: Finished) -> Experiment[bool]:
+    """Whether a run of the changed script makes about as many steps as the program does, if a
+    number of steps ends it.
+    """
+    if not any(way.edit is not None and way.edit.kind == "steps" for way in ways):
+        return True
+    trial = Trial(case.unpinned, 0)
+    found = yield [trial]
+    before, after = (_steps(run) for run in (found[trial], fixed))
+    return before <= MUCH_LONGER * after and after <= MUCH_LONGER * before
+
+
+def _steps(run: Finished) -> int:
+    return run.trace.measures.steps if run.trace is not None else 0
+
+
 def _fits(case: Case, cause: Cause) -> bool:
     return any(applied(case, (way,), {}) is not None for way in _ways(case, cause))
 
@@ -147,16 +179,19 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     script = case.of_pin(cause.pin).script
     assert script is not None
     yield from library_ways(cause)
-    for edit in script.edits:
+    own = base.script_sources().get(cause.source)
+    # A source that the pin of another one pins has edits of its own
+    more = own.edits if own is not None and own.script is not script else ()
+    for edit in (*more, *script.edits):
         if edit.kind == "insert" or cause.sites:
             yield Way(edit, sites=cause.sites, seeds_workers=script.seeds_workers)
     # What no line of a script can pin is set before it starts
     pin = case.known.get(cause.pin)
     if pin is None:
         return
-    own = tuple(pin.environment.items())
+    usual = tuple(pin.environment.items())
     # A program may use a library beside its framework
-    for variables in dict.fromkeys(pin.variables.get(name, own) for name in (case.backend, "*")):
+    for variables in dict.fromkeys(pin.variables.get(name, usual) for name in (case.backend, "*")):
         if variables:
             yield Way(environment=variables)
 
@@ -304,7 +339,7 @@ def _would_repeat(case: Case, way: Way) -> bool:
         return in_workers and not way.seeds_workers and "{seed}" in "".join(way.edit.lines)
     sited = way.library is not None or (way.edit is not None and way.edit.kind != "insert")
     seeding = way.library is not None or (
-        way.edit is not None and (way.edit.kind == "seed" or _seeds_each_line(way.edit))
+        way.edit is not None and (way.edit.kind in SEEDING or _seeds_each_line(way.edit))
     )
     again = any(site.processes > 1 or site.in_worker for site in way.sites)
     hidden = case.has_workers and any(site.function != "<module>" for site in way.sites)
@@ -337,18 +372,34 @@ def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool)
         return None if edited is None else BOM + edited
     if way.library is not None:
         return libraries.edited(text, way.library, way.draws(name).keys(), seed, around)
-    edit, draws = way.edit, way.draws(name)
-    assert edit is not None
+    assert way.edit is not None
+    new = _applied_to(text, way.edit, way.draws(name), seed, around, early)
+    return None if new is None else imports.without_unused(text, new, around)
+
+
+def _applied_to(
+    text: str, edit: Edit, draws: Mapping[int, int], seed: int, around: str, early: bool
+) -> str | None:
     lines = list(draws)
-    if edit.kind == "seed":
-        return seeds.with_constants(text, edit.calls, draws, seed)
-    if _seeds_each_line(edit):
-        return seeds.for_generators(text, edit, draws, seed, around)
-    if edit.kind == "order":
-        found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
-        sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
-        return edits.without_hash_seed(text, sure or found) if found else None
-    return edits.apply(text, edit, lines, seed, early)
+    match edit.kind:
+        case "seed":
+            return seeds.with_constants(text, edit.calls, draws, seed, around)
+        case "stream":
+            return streams.from_seed(text, edit.calls, draws, seed, around)
+        case "insertion":
+            return insertion.in_order(text, lines)
+        case "numbers":
+            return insertion.numbered(text, edit.calls, lines, around)
+        case "steps":
+            return budgets.in_steps(text, edit.calls, draws)
+        case "order":
+            found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
+            sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
+            return edits.without_hash_seed(text, sure or found) if found else None
+        case _ if _seeds_each_line(edit):
+            return seeds.for_generators(text, edit, draws, seed, around)
+        case _:
+            return edits.apply(text, edit, lines, seed, early)
 
 
 def changed_texts(

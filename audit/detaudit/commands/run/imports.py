@@ -117,6 +117,38 @@ def is_bound_otherwise(tree: ast.Module, module: str) -> bool:
     return False
 
 
+def without_unused(before: str, after: str, around: str = "") -> str:
+    """Return ``after`` without the imports of names that ``before`` uses, and it no longer does;
+    ``around`` is other text that may use them.
+    """
+    tree, lines = ast.parse(after), lines_of(after)
+    imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    inside = {line for node in imports for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    rest = (line for number, line in enumerate(lines, 1) if number not in inside)
+    used = {node.id for node in ast.walk(ast.parse(before)) if isinstance(node, ast.Name)}
+    gone = used.difference(re.findall(r"\w+", "".join([*rest, around])))
+    for node in reversed(imports):
+        kept = [one for one in node.names if (one.asname or one.name.partition(".")[0]) not in gone]
+        line = lines[node.lineno - 1]
+        alone = node.lineno == node.end_lineno and node.col_offset == 0 and ";" not in line
+        if len(kept) == len(node.names) or not alone:
+            continue
+        if kept:
+            node.names = kept
+            lines[node.lineno - 1] = ast.unparse(node) + line[node.end_col_offset :]
+        else:
+            _remove(lines, node.lineno - 1)
+    return "".join(lines)
+
+
+def _remove(lines: list[str], place: int) -> None:
+    """Remove a line, and the empty one behind it if an empty one, or nothing, stands before it."""
+    before, behind = lines[place - 1 : place], lines[place + 1 : place + 2]
+    is_first = not place or (bool(before) and not before[0].strip())
+    both = is_first and bool(behind) and not behind[0].strip()
+    del lines[place : place + 1 + both]
+
+
 def top(tree: ast.Module) -> int:
     """Return how many lines precede the first statement that is neither the docstring nor a
     ``__future__`` import.

@@ -69,7 +69,8 @@ def explain(
 ) -> Experiment[RunAudit]:
     """Fresh runs match, but a run that starts with the files ``names`` of the first run differs."""
     changed = case.unpinned.with_orders(left=True)
-    repeats = yield from _against(changed, runs)
+    again = yield from _again(changed, runs)
+    repeats = counted(again, _compare_results)
     if not _shown(repeats, audit.repeats):
         return _unresolved(
             case, audit, repeats, "a run that starts with the files of an earlier run differs"
@@ -83,7 +84,9 @@ def explain(
         "a second run reads files that the first run left",
         _advice(case, names),
     )
-    fix = yield from starting_anew.find_fix(case, audit.causes[0], pairs, _compare_results)
+    read = files_of(again[-1]).read
+    left = [name for name in names if any(name.startswith(one) for one in read)]
+    fix = yield from starting_anew.find_fix(case, audit.causes[0], pairs, _compare_results, left)
     return audit if fix is None else replace(audit, fix=fix, no_fix_reason="")
 
 
@@ -95,10 +98,9 @@ def _advice(case: Case, names: Sequence[str]) -> str:
         f"it writes {', '.join(names[:3])}: write to a new folder in every run, or delete the files of the "
         f"earlier run first"
     )
-    folders = {Path(name).parts[0] for name in names}
-    own = len(folders) == 1 and all(len(Path(name).parts) > 1 for name in names)
-    if own and not (case.program.root / min(folders)).exists():
-        advice += f', for example with shutil.rmtree("{min(folders)}", ignore_errors=True)'
+    folder = starting_anew.common_folder(names)
+    if folder and not (case.program.root / folder).exists():
+        advice += f', for example with shutil.rmtree("{folder}", ignore_errors=True)'
     return advice
 
 
@@ -126,7 +128,8 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     first = (yield [kept])[kept]
     if not first.outcome.completed:
         return audit
-    repeats = yield from _against(pinned.with_orders(left=True), fresh)
+    again = yield from _again(pinned.with_orders(left=True), fresh)
+    repeats = counted(again, _compare_results)
     if not _shown(repeats, counted(fresh)):
         return audit
     names = written_by(first) or case.changed()
@@ -134,7 +137,7 @@ def add_under_pins(case: Case, audit: RunAudit) -> Experiment[RunAudit]:
     return replace(audit, causes=(*audit.causes, Cause(INPUT_CHANGED, PIN, True, sites)))
 
 
-def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repeats]:
+def _again(condition: Condition, runs: Sequence[Finished]) -> Experiment[list[Finished]]:
     """Make runs of ``condition``, each paired with one of ``runs``, until one matches."""
     pairs: list[Finished] = []
     for number in range(MOST):
@@ -145,7 +148,7 @@ def _against(condition: Condition, runs: Sequence[Finished]) -> Experiment[Repea
         pairs += [runs[number % len(runs)], found[trial]]
         if counted(pairs, _compare_results).matching:
             break
-    return counted(pairs, _compare_results)
+    return pairs
 
 
 def _shown(changed: Repeats, fresh: Repeats) -> bool:

@@ -11,17 +11,8 @@ from detaudit_probes.libraries import Library
 
 from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, last_name, parsed, span, splice, with_argument
+from detaudit.commands.run.syntax import made_again
 
-_LOOPS = (
-    ast.For,
-    ast.While,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-    ast.Lambda,
-    ast.AsyncFunctionDef,
-)
 MOST_CALLS = 3  # that are given an argument: beyond that, one seed at the top is shorter
 
 
@@ -41,7 +32,7 @@ def edited(
     lacking = _lacking(tree, others, library, lines)
     if not lacking or len(lacking) > MOST_CALLS:
         return None
-    again = _made_again(tree) if library.is_seed else set()
+    again = made_again(tree) if library.is_seed else set()
     if any(call in again for call in lacking):
         return None
     package = _package(tree, library.package) or _package(others, library.package)
@@ -134,22 +125,6 @@ def _lacks(call: ast.Call, library: Library) -> bool:
 
 def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
-
-
-def _made_again(tree: ast.AST) -> set[ast.AST]:
-    """Return what stands in a loop, or in a function: it may be evaluated more often than once. A
-    function ``main`` is called once if its name stands once, outside of loops.
-    """
-    loops = [node for node in ast.walk(tree) if isinstance(node, _LOOPS)]
-    looped = {inner for loop in loops for inner in ast.walk(loop)}
-    mains = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "main"]
-    once = "main" if len(mains) == 1 and mains[0] not in looped else ""
-    found: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        function = isinstance(node, ast.FunctionDef) and node.name != once
-        if function or isinstance(node, _LOOPS):
-            found.update(ast.walk(node))
-    return found
 
 
 def _with(text: str, call: ast.Call, value: str, library: Library) -> Splice:

@@ -1,5 +1,5 @@
 """Writes seeds into a program: for generators without one, and in place of a seed that it takes
-from the clock or from entropy.
+from the clock, from entropy or from an address.
 
 A line that makes several generators in a run gets another seed for each: with one constant, they
 would all give the same numbers, and the program would lose randomness that it had.
@@ -14,18 +14,19 @@ from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, calls_at, last_name, parsed, span, splice
+from detaudit.commands.run.syntax import Parents, parents_in
 
 #: Functions that only convert what they are given.
 CONVERTING = {"int", "abs", "round", "float", "hash", "from_bytes", "timestamp"}
 #: Classes that take a seed, beside those whose names say so.
 SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey"}
+#: Functions whose answer is the same in all of a run.
+SAME = {"getpid"}
 #: Functions that only show what they are given.
 SHOWING = {"print", "info", "debug", "log", "format"}
 #: The last words of names for a seed, and parts of names of functions that take one.
 _SEED = re.compile(r"(^|[-_.])(seed|rng|random_?state)$", re.IGNORECASE)
 _SEEDING = re.compile(r"seed|rng|random_?state", re.IGNORECASE)
-
-Parents = Mapping[ast.AST, ast.AST]
 
 
 def for_generators(
@@ -69,28 +70,74 @@ def _names_without_seed(text: str, calls: Sequence[str], lines: Sequence[int]) -
 
 
 def with_constants(
-    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int
+    text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int, around: str = ""
 ) -> str | None:
-    """Return ``text`` with ``seed`` in place of each seed that is made from ``calls`` on the lines
-    of ``draws``, each of which drew so often; None if there is none.
+    """Return ``text`` with a constant in place of each seed that is made from ``calls`` on the
+    lines of ``draws``, each of which drew so often, and with the next of a row of numbers in place
+    of one that is made again and again; None if there is none.
+
+    ``around`` is other text in which names are defined that this one uses.
     """
     try:
         tree = ast.parse(text)
     except SyntaxError:
         return None
-    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    name = edits.unused_name(text + around, "seeds")
+    splices = constants(text, tree, calls, draws, seed, f"next({name})")
+    if not splices:
+        return None
+    changed = splice(text, splices)
+    if not any(name in one.new for one in splices):
+        return parsed(changed)
+    lines = ["import itertools", f"{name} = itertools.count({seed + len(splices)})"]
+    return edits.insert(changed, lines, (), before=min(draws))
+
+
+def constants(
+    text: str,
+    tree: ast.Module,
+    calls: Sequence[str],
+    draws: Mapping[int, int],
+    seed: int,
+    following: str = "",
+) -> list[Splice]:
+    """Return the changes of :func:`with_constants`; ``following`` is what gives the next seed. If
+    it is empty, seeds that are made again and again stay.
+    """
+    parents = parents_in(tree)
     made: dict[ast.expr, list[ast.Call]] = defaultdict(list)
     for call in calls_at(tree, calls, list(draws)):
         made[_whole(call, calls, parents)].append(call)
-    seeds = [
-        whole
-        for whole, inside in made.items()
-        if _is_seed(whole, tree, parents) and sum(_draws_on(whole, draws)) <= len(inside)
-    ]
-    if not seeds:
-        return None
-    splices = [Splice(*span(text, one), str(seed + number)) for number, one in enumerate(seeds)]
-    return parsed(splice(text, splices))
+    splices: list[Splice] = []
+    for whole, inside in made.items():
+        drawn = sum(_draws_on(whole, draws))
+        again = drawn > len(inside) and any(last_name(one.func) not in SAME for one in inside)
+        if again and not following:
+            continue
+        found = [whole] if _is_seed(whole, tree, parents) else []
+        for one in found or _seeds_of_name(whole, tree, parents):
+            new = following if again else str(seed + len(splices))
+            splices.append(Splice(*span(text, one), new))
+    return splices
+
+
+def _seeds_of_name(whole: ast.expr, tree: ast.AST, parents: Parents) -> list[ast.expr]:
+    """Return where a value that a name keeps is used as a seed: the value itself, if it is used as
+    nothing else.
+    """
+    match parents[whole]:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            pass
+        case _:
+            return []
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
+    loads = [node for node in nodes if isinstance(node.ctx, ast.Load)]
+    arguments = (node.arg for node in ast.walk(tree) if isinstance(node, ast.arg))
+    if len(nodes) - len(loads) != 1 or name in arguments:
+        return []
+    uses = [_whole(node, (), parents, (name,)) for node in loads]
+    seeds = [one for one in uses if _is_seed(one, tree, parents)]
+    return [whole] if seeds and len(seeds) == len(uses) else seeds
 
 
 def _draws_on(node: ast.expr, draws: Mapping[int, int]) -> list[int]:
@@ -98,37 +145,42 @@ def _draws_on(node: ast.expr, draws: Mapping[int, int]) -> list[int]:
     return [number for line, number in draws.items() if node.lineno <= line <= last]
 
 
-def _whole(call: ast.Call, calls: Sequence[str], parents: Parents) -> ast.expr:
-    """Return the largest expression around a call that is made from such calls, constants and
-    conversions alone.
+def _whole(
+    node: ast.expr, calls: Sequence[str], parents: Parents, names: Sequence[str] = ()
+) -> ast.expr:
+    """Return the largest expression around a node that is made from such calls, ``names``,
+    constants and conversions alone.
     """
-    node: ast.expr = call
     while True:
         parent = parents[node]
         if not isinstance(
             parent, (ast.BinOp, ast.UnaryOp, ast.Call, ast.Attribute, ast.Subscript)
-        ) or not _is_made(parent, calls):
+        ) or not _is_made(parent, calls, names):
             return node
         node = parent
 
 
-def _is_made(node: ast.AST, calls: Sequence[str]) -> bool:
+def _is_made(node: ast.AST, calls: Sequence[str], names: Sequence[str]) -> bool:
     match node:
         case ast.Constant():
             return True
+        case ast.Name():
+            return node.id in names
         case ast.BinOp():
-            return _is_made(node.left, calls) and _is_made(node.right, calls)
+            return _is_made(node.left, calls, names) and _is_made(node.right, calls, names)
         case ast.UnaryOp():
-            return _is_made(node.operand, calls)
+            return _is_made(node.operand, calls, names)
         case ast.Attribute() | ast.Subscript():
-            return _is_made(node.value, calls)
+            return _is_made(node.value, calls, names)
         case ast.Call():
             if last_name(node.func) in calls:
                 return True
             given = [*node.args, *(keyword.value for keyword in node.keywords)]
             if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
                 given.append(node.func.value)
-            return last_name(node.func) in CONVERTING and all(_is_made(one, calls) for one in given)
+            return last_name(node.func) in CONVERTING and all(
+                _is_made(one, calls, names) for one in given
+            )
         case _:
             return False
 

@@ -1,8 +1,12 @@
 """A fix for a program whose second run reads what its first one left: the argument of a library
-that starts anew.
+that starts anew, or a line that removes what was left.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import fix
 from detaudit.commands.run.case import Case
@@ -14,14 +18,18 @@ from detaudit.core.divergence import Match
 from detaudit.core.experiment import Experiment
 from detaudit.registry import base
 
+MOST_REMOVED = 3  # files, each by a line of its own
 
-def find_fix(case: Case, cause: Cause, pairs: int, compare: Comparing) -> Experiment[Fix | None]:
+
+def find_fix(
+    case: Case, cause: Cause, pairs: int, compare: Comparing, left: Sequence[str]
+) -> Experiment[Fix | None]:
     """Return the first change with which ``pairs`` of runs in fresh folders match, and as many runs
     that each start with the files that the first of them left match that one; None if there is
-    none.
+    none. ``left`` are the files of the first run that later ones have read.
     """
     before: dict[str, str | None] = {}
-    for number, way in enumerate(_ways(cause)):
+    for number, way in enumerate(_ways(case, cause, left)):
         files = fix.applied(case, (way,), before)
         if files is None:
             continue
@@ -47,7 +55,37 @@ def find_fix(case: Case, cause: Cause, pairs: int, compare: Comparing) -> Experi
     return None
 
 
-def _ways(cause: Cause) -> Iterator[fix.Way]:
+def _ways(case: Case, cause: Cause, left: Sequence[str]) -> Iterator[fix.Way]:
     yield from fix.library_ways(cause)
     for edit in base.script_sources()[cause.source].edits:
         yield fix.Way(edit, sites=cause.sites)
+    for lines in _removals(case.program.root, left):
+        yield fix.Way(Edit("insert", lines))
+
+
+def _removals(root: Path, left: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the lines that remove the one folder that these files are in, or one file, or all of
+    them; none if there was such a file, or folder, before the audit: it may hold what nobody wants
+    removed.
+    """
+    folder = common_folder(left)
+    if any((root / name).exists() for name in ([folder] if folder else left)):
+        return
+    if folder:
+        yield "import shutil", f"shutil.rmtree({_quoted(folder)}, ignore_errors=True)"
+    elif len(left) <= MOST_REMOVED:
+        lines = [f"pathlib.Path({_quoted(name)}).unlink(missing_ok=True)" for name in left]
+        for chosen in dict.fromkeys([*((line,) for line in lines), tuple(lines)]):
+            yield "import pathlib", *chosen
+
+
+def common_folder(names: Sequence[str]) -> str:
+    """Return the outermost folder that all files are in; empty if there is none."""
+    folders = {Path(name).parts[0] for name in names}
+    inside = len(folders) == 1 and all(len(Path(name).parts) > 1 for name in names)
+    return min(folders) if inside else ""
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a literal in a line of an edit, where a brace begins a field."""
+    return json.dumps(name, ensure_ascii=False).replace("{", "{{").replace("}", "}}")
