@@ -73,7 +73,7 @@ def _removals(root: Path, left: Sequence[str]) -> Iterator[tuple[str, ...]]:
         return
     if folder:
         yield "import shutil", f"shutil.rmtree({_quoted(folder)}, ignore_errors=True)"
-    elif len(left) <= MOST_REMOVED:
+    elif 0 < len(left) <= MOST_REMOVED:
         lines = [f"pathlib.Path({_quoted(name)}).unlink(missing_ok=True)" for name in left]
         for chosen in dict.fromkeys([*((line,) for line in lines), tuple(lines)]):
             yield "import pathlib", *chosen
