@@ -106,6 +106,7 @@ class Edit(NamedTuple):
       keyword
     * ``set``: give the argument ``form`` the value ``value``; None removes it
     * ``give``: the same, and add the argument to a call without it
+    * ``attribute``: give the attribute ``form`` of an argument the value ``value`` where it is set
     * ``first``: make ``value`` the first argument
     * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
       too, and one that contains ``{arguments}`` replaces the whole call

@@ -358,6 +358,7 @@ def test_every_declared_edit_is_of_a_known_kind():
         "set",
         "give",
         "first",
+        "attribute",
         "rename",
         "order",
         "seed",
@@ -497,3 +498,11 @@ def test_an_import_that_other_text_uses_stays():
     before = "import time\nx = time.time()\n"
     after = before.replace("time.time()", "1")
     assert imports.without_unused(before, after, "print(time)") == after
+
+
+@pytest.mark.parametrize("name", ["deterministic", "experimental_deterministic"])
+def test_an_attribute_of_the_options_that_a_call_is_given_is_changed(name):
+    edit = Edit("attribute", calls=("with_options",), form="deterministic", value="True")
+    text = f"o = Options()\no.{name} = False\np.{name} = False\nds = ds.with_options(o)\n"
+    assert edits.apply(text, edit, [4], 1) == text.replace("False", "True", 1)
+    assert edits.apply(text, edit, [1], 1) is None

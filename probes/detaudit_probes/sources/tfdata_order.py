@@ -71,6 +71,7 @@ SOURCE = Source(
         race=True,
         edits=(
             Edit("set", calls=("map", "interleave", "batch"), form="deterministic", value="True"),
+            Edit("attribute", calls=("with_options",), form="deterministic", value="True"),
         ),
     ),
 )

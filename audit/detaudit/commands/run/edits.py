@@ -54,6 +54,10 @@ def apply(
     if edit.kind == "insert":
         return insert(text, [line.format(seed=seed) for line in edit.lines], edit.after, early)
     calls = calls_at(tree, edit.calls, lines)
+    if edit.kind == "attribute":
+        values = _values_of_attribute(tree, calls, edit.form)
+        splices = [Splice(*span(text, one), edit.value or "") for one in values]
+        return parsed(splice(text, splices)) if splices else None
     statements = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     changes = [_change_call(text, call, edit, seed, call in statements) for call in calls]
     splices = list(filter(None, changes))
@@ -190,6 +194,24 @@ def calls_at(tree: ast.Module, names: Sequence[str], lines: Sequence[int]) -> li
 
 def _has_name(call: ast.Call, names: Sequence[str]) -> bool:
     return not names or last_name(call.func) in names or ast.unparse(call.func) in names
+
+
+def _values_of_attribute(
+    tree: ast.Module, calls: Sequence[ast.Call], attribute: str
+) -> list[ast.expr]:
+    """Return what statements give to an attribute of an argument of one of these calls; its name
+    may begin with another word (``experimental_``).
+    """
+    arguments = {ast.unparse(one) for call in calls for one in call.args}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and len(node.targets) == 1
+        and isinstance(target := node.targets[0], ast.Attribute)
+        and re.fullmatch(rf"(\w+_)?{attribute}", target.attr)
+        and ast.unparse(target.value) in arguments
+    ]
 
 
 def _place(node: ast.expr) -> tuple[int, int]:
