@@ -110,17 +110,16 @@ class Edit(NamedTuple):
     * ``first``: make ``value`` the first argument
     * ``rename``: call ``form`` instead; a ``form`` that ends with a bracket replaces the arguments
       too, and one that contains ``{arguments}`` replaces the whole call
-    * ``seed``: write a constant in place of a seed that is made from the call
+    * ``seed``: write a constant in place of a seed that is made from the calls
     * ``stream``: the same, and let a seeded generator answer the other calls
     * ``generator``: give each generator that the call makes a seed of its own
     * ``order``: sort the sets, and replace ``hash``, in lines that depend on the hash seed
-    * ``insertion``: put dictionaries in place of the sets that the lines make or use
-    * ``numbers``: number the objects that the call is asked for
-    * ``steps``: end a loop after as many rounds as a run made, in place of a time that the call
-      tells
+    * ``ordered set``: put dictionaries in place of the sets that the lines make or use
+    * ``numbers``: replace ``id(x)`` with a number per object
+    * ``rounds``: end a loop after as many rounds as a run made, instead of a time limit
 
-    All but ``insert`` change calls of functions whose last name is among ``calls`` (any function if
-    that is empty), in the lines that were observed to draw.
+    All but ``insert`` change lines that were observed to draw; where they change calls, those of
+    functions whose last name is among ``calls`` (any function if that is empty).
     """
 
     kind: str

@@ -364,9 +364,9 @@ def test_every_declared_edit_is_of_a_known_kind():
         "seed",
         "stream",
         "generator",
-        "insertion",
+        "ordered set",
         "numbers",
-        "steps",
+        "rounds",
     }
 
 

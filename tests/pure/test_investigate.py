@@ -317,9 +317,11 @@ def test_an_argument_that_starts_anew_is_a_fix_if_runs_that_find_the_files_match
         anew = works and trial.condition.orders.version
         return 1.0 + (begins_from_what_was_left(trial) and not anew)
 
+    names = ("tuning/trial.json", "tuning/oracle.json")
     audit, bench, _ = world(
         behave=finds_its_trials,
-        changed=("tuning/trial.json", "tuning/oracle.json"),
+        changed=names,
+        measures=MEASURES._replace(files=Files(read=names)),
         sites={"draws": [{**LINE, "line": 2, "in_user_code": False}], "seeds": []},
     )
     assert (audit.reproducible, causes(audit)) == (False, {"input-changed": True})

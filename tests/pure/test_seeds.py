@@ -170,8 +170,22 @@ def test_a_generator_of_entropy_becomes_a_seeded_one():
     assert streams.from_seed(other, ENTROPY, {4: 9}, 7) is None
 
 
+def test_two_generators_with_one_seed_keep_one():
+    text = "run = time.time_ns()\nprint(run)\na = default_rng(run)\nb = default_rng(run)\n"
+    found = seeds.with_constants(text, CALLS, {1: 1}, 7)
+    assert found.endswith("a = default_rng(7)\nb = default_rng(7)\n")
+    assert seeds.with_constants(text, CALLS, {1: 2}, 7) is None
+
+
 @pytest.mark.parametrize(
-    "text", ["x = os.urandom(size=3)", "x = uuid.uuid4().hex + f(", "x = g(1)"]
+    "text",
+    [
+        "x = os.urandom(secrets.randbelow(9))",
+        "def f():\n    uuid = uuid4()\n    return uuid",
+        "x = os.urandom(size=3)",
+        "x = uuid.uuid4().hex + f(",
+        "x = g(1)",
+    ],
 )
 def test_entropy_of_another_form_stays(text):
     assert streamed(text + "\n") is None

@@ -55,7 +55,7 @@ SOURCE = Source(
         direct=True,
         edits=(
             Edit("seed", calls=CALLS),
-            Edit("insertion"),
+            Edit("ordered set"),
             Edit("numbers", calls=CALLS),
         ),
     ),

@@ -68,6 +68,7 @@ READERS, FORMATTERS = ("localtime", "gmtime", "ctime"), ("strftime", "asctime")
 CLOCKS = ("time", "perf_counter", "monotonic", "process_time", "thread_time")
 CLOCKS_NS = tuple(name + "_ns" for name in CLOCKS)
 DATES = ("now", "utcnow", "today")
+TIMES = (*CLOCKS, *CLOCKS_NS, *DATES)
 #: Parts of the paths of libraries that compare ``datetime.now()`` with a limit of the user's.
 DECIDING = tuple(os.sep + name + os.sep for name in ("optuna",))
 
@@ -111,7 +112,7 @@ SOURCE = Source(
         counted=False,
         direct=True,
         if_lengths_differ="wall-clock",
-        edits=(Edit("seed", calls=(*CLOCKS, *CLOCKS_NS, *DATES, "getpid")),),
+        edits=(Edit("seed", calls=(*TIMES, "getpid")),),
     ),
     variation=Variation("another clock and process id", pins=True),
 )

@@ -17,6 +17,6 @@ SOURCE = Source(
     breaks="Training ends after a given time, so the number of steps varies from run to run.",
     experiment=None,
     links=(Link("time.monotonic", "https://docs.python.org/3/library/time.html#time.monotonic"),),
-    edits=(Edit("steps", calls=(*clock.CLOCKS, *clock.CLOCKS_NS, *clock.DATES)),),
+    edits=(Edit("rounds", calls=clock.TIMES),),
     advice="End training after a number of steps or epochs, not after a given time.",
 )

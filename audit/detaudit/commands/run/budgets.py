@@ -1,6 +1,4 @@
-"""Ends a program's loop after as many rounds as one run made, in place of after a number of
-seconds.
-"""
+"""Limits a loop, or the training of a Keras model, by a number of rounds instead of seconds."""
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,189 +6,268 @@ from typing import NamedTuple
 
 from detaudit.commands.run import edits
 from detaudit.commands.run.edits import Splice, calls_at, parsed, source_of, span, splice
-from detaudit.commands.run.lines import lines_of
-from detaudit.commands.run.syntax import Parents, parents_in
+from detaudit.commands.run.lines import lines_of, with_lines
+from detaudit.commands.run.syntax import (
+    Function,
+    Parents,
+    enclosing,
+    last_name,
+    names_on,
+    parents_in,
+    reads_of,
+    tree_of,
+)
 
-_LATER, _EARLIER = (ast.Gt, ast.GtE), (ast.Lt, ast.LtE)
-#: What a class of Keras has at hand to count its steps.
-MODEL = "self.model"
+#: Methods that Keras calls once in every step, and where they find the number of steps.
+EACH_STEP = ("on_train_batch_end", "on_batch_end")
 STEPS = "self.model.optimizer.iterations"
+STOPS = ("stop_training", "should_stop")  # attributes that end a training
+_LATER, _EARLIER = (ast.Gt, ast.GtE), (ast.Lt, ast.LtE)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+
+
+class _Time(NamedTuple):
+    """An expression that the clock is part of. ``count``: how often a run evaluated it.
+    ``remains``: the time is subtracted in it, as in ``end - time.time()``.
+    """
+
+    count: int
+    remains: bool = False
 
 
 class _Check(NamedTuple):
-    """A comparison of the clock with a limit, made so many times before the loop ended.
-    ``is_over``: it is true when the time is over.
+    """A comparison of the clock with a limit. ``rounds``: how often a run made it before one limit
+    was reached. ``is_over``: it is true once the time is up.
     """
 
     node: ast.Compare
-    count: int
+    rounds: int
     is_over: bool
 
 
-def in_steps(text: str, calls: Sequence[str], draws: Mapping[int, int]) -> str | None:
-    """Return ``text`` with a number of rounds in place of the one limit in seconds that it checks
-    by ``calls`` of the clock, on the lines of ``draws``, each of which called it so often. None if
-    there is no such check, or more than one.
+def in_rounds(
+    text: str, calls: Sequence[str], draws: Mapping[int, int], around: str = ""
+) -> str | None:
+    """Return ``text`` with the number of rounds that a run made in place of its only limit in
+    seconds; None if there is none, or another one.
+
+    ``calls`` are functions that tell the time, ``draws`` how often each line called them.
+    ``around`` is other text in which names are defined that this one uses.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree = tree_of(text)
+    if tree is None:
         return None
     parents = parents_in(tree)
     checks = list(_checks(tree, calls, draws, parents))
-    if len(checks) != 1:
+    if len(checks) != 1 or checks[0].rounds < 2:
         return None
-    (check,) = checks
-    changed = _changed(text, check, parents)
-    return None if changed is None else parsed(_without_unread(changed, calls))
+    changed = _limited(text, tree, checks[0], parents)
+    if changed is None or parsed(changed) is None:
+        return None
+    names = names_on(tree, [checks[0].node.lineno])
+    return parsed(_without_unread(changed, names, calls, around))
+
+
+# The check ----------------------------------------------------------------------------------------
 
 
 def _checks(
     tree: ast.Module, calls: Sequence[str], draws: Mapping[int, int], parents: Parents
 ) -> Iterator[_Check]:
-    asked = {call for call in calls_at(tree, calls, list(draws)) if call.lineno in draws}
-    counts = {
-        call: draws[call.lineno] // sum(one.lineno == call.lineno for one in asked)
-        for call in asked
-    }
-    named = _kept_in_names(asked, counts, parents)
+    asked = [call for call in calls_at(tree, calls, list(draws)) if call.lineno in draws]
+    on_line = [call.lineno for call in asked]
+    times = {call: draws[call.lineno] // on_line.count(call.lineno) for call in asked}
+    names = _kept_in_names(times, parents)
     for node in ast.walk(tree):
         if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not _decides(node, parents):
             continue
-        left, right = (_count(side, counts, named) for side in (node.left, node.comparators[0]))
-        count, ahead = max(left, right), left >= right
-        if count < 2 or not isinstance(node.ops[0], (*_LATER, *_EARLIER)):
+        left = _time_in(node.left, times, names)
+        right = _time_in(node.comparators[0], times, names)
+        is_order = isinstance(node.ops[0], (*_LATER, *_EARLIER))
+        if not is_order or left is right:
             continue
-        begun = _budgets(node, counts, parents)
-        taken_off = _is_taken_off(node.left if ahead else node.comparators[0], counts, named)
-        is_over = isinstance(node.ops[0], _LATER) == (ahead != taken_off)
-        yield _Check(node, count // begun, is_over)
+        on_left = right is None or (left is not None and left.count > right.count)
+        time = left if on_left else right
+        assert time is not None
+        is_over = isinstance(node.ops[0], _LATER) == (on_left != time.remains)
+        yield _Check(node, time.count // _limits(node, time, times, parents), is_over)
 
 
-def _kept_in_names(
-    asked: set[ast.Call], counts: Mapping[ast.Call, int], parents: Parents
-) -> dict[str, int]:
-    """Return how often each name was given a value that the clock is part of."""
+def _kept_in_names(times: Mapping[ast.Call, int], parents: Parents) -> dict[str, _Time]:
+    """Return the names that are given a value which the clock is part of."""
     found = {}
-    for call in asked:
+    for call in times:
         node: ast.AST = call
         while isinstance(node, ast.expr):
             node = parents[node]
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            found[node.targets[0].id] = counts[call]
+            time = _time_in(node.value, times, {})
+            if time is not None:
+                found[node.targets[0].id] = time
     return found
 
 
+def _time_in(
+    side: ast.expr, times: Mapping[ast.Call, int], names: Mapping[str, _Time]
+) -> _Time | None:
+    """Return the part of one side of a comparison that asks for the time most often."""
+    if isinstance(side, ast.BinOp) and isinstance(side.op, ast.Sub):
+        left, right = (_time_in(one, times, names) for one in (side.left, side.right))
+        if right is not None and (left is None or right.count > left.count):
+            return _Time(right.count, not right.remains)
+        return left
+    found = []
+    for node in ast.walk(side):
+        if isinstance(node, ast.Call) and node in times:
+            found.append(_Time(times[node]))
+        elif isinstance(node, ast.Name) and node.id in names:
+            found.append(names[node.id])
+    return max(found, default=None)
+
+
 def _decides(node: ast.Compare, parents: Parents) -> bool:
-    """Whether a comparison decides that a loop, a function or the training of a model ends."""
-    child: ast.AST = node
-    while isinstance(parents[child], ast.BoolOp):
-        child = parents[child]
-    parent = parents[child]
+    """Whether a comparison, alone or before an ``or``, decides that a loop, a function or the
+    training of a model ends.
+    """
+    child, parent = node, parents[node]
+    if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or):
+        if parent.values[0] is not node:
+            return False
+        child, parent = parent, parents[parent]
     if not isinstance(parent, (ast.If, ast.While)) or parent.test is not child:
         return False
-    return isinstance(parent, ast.While) or any(map(_ends, ast.walk(parent)))
+    return child is node if isinstance(parent, ast.While) else any(map(_ends, parent.body))
 
 
-def _ends(node: ast.AST) -> bool:
-    match node:
-        case ast.Assign(targets=[ast.Attribute(attr="stop_training" | "should_stop")]):
-            return True
+def _ends(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Assign(targets=[ast.Attribute(attr=name)]):
+            return name in STOPS
+        case ast.If():
+            return any(map(_ends, statement.body))
         case _:
-            return isinstance(node, (ast.Break, ast.Return, ast.Raise))
+            return isinstance(statement, (ast.Break, ast.Return, ast.Raise))
 
 
-def _count(side: ast.expr, counts: Mapping[ast.Call, int], named: Mapping[str, int]) -> int:
-    """Return how often the clock was asked for one side of a comparison."""
-    return max((_asked(node, counts, named) for node in ast.walk(side)), default=0)
-
-
-def _asked(node: ast.AST, counts: Mapping[ast.Call, int], named: Mapping[str, int]) -> int:
-    if isinstance(node, ast.Call):
-        return counts.get(node, 0)
-    return named.get(node.id, 0) if isinstance(node, ast.Name) else 0
-
-
-def _is_taken_off(side: ast.expr, counts: Mapping[ast.Call, int], named: Mapping[str, int]) -> bool:
-    """Whether the time is subtracted from something, as in ``end - time.time() > 0``."""
-    is_difference = isinstance(side, ast.BinOp) and isinstance(side.op, ast.Sub)
-    if not is_difference:
-        return False
-    assert isinstance(side, ast.BinOp)
-    return _count(side.right, counts, named) > _count(side.left, counts, named)
-
-
-def _budgets(node: ast.Compare, counts: Mapping[ast.Call, int], parents: Parents) -> int:
-    """Return how many times a budget began: how often the clock was asked elsewhere in the same
+def _limits(node: ast.Compare, time: _Time, times: Mapping[ast.Call, int], parents: Parents) -> int:
+    """Return how many times a limit was set: how often the time was asked for elsewhere in the same
     class, or else function.
     """
-    scope = _scope(node, parents)
-    inside = set(ast.walk(scope))
-    others = [count for call, count in counts.items() if call in inside and count > 0]
-    return min(others, default=1)
+    inside = set(ast.walk(_scope(node, parents)))
+    counts = [count for call, count in times.items() if call in inside and 0 < count < time.count]
+    return min(counts, default=1)
 
 
 def _scope(node: ast.AST, parents: Parents) -> ast.AST:
-    functions, found = (ast.FunctionDef, ast.AsyncFunctionDef), node
-    while not isinstance(found, (*functions, ast.Module)):
-        found = parents[found]
-    owner = parents.get(found)
-    return owner if isinstance(owner, ast.ClassDef) else found
+    function = enclosing(node, parents, *Function, ast.Module)
+    assert function is not None
+    owner = parents.get(function)
+    return owner if isinstance(owner, ast.ClassDef) else function
 
 
-def _changed(text: str, check: _Check, parents: Parents) -> str | None:
-    """Return ``text`` with the check counted in the rounds of its loop, in the steps of the model,
-    or by itself.
-    """
-    node, count = check.node, check.count
-    loop, last = parents[node], count - 1
-    place = span(text, node)
-    if isinstance(loop, ast.While):
-        if check.is_over or loop.orelse or last < 1:
+# The limit ----------------------------------------------------------------------------------------
+
+
+def _limited(text: str, tree: ast.Module, check: _Check, parents: Parents) -> str | None:
+    node, statement = check.node, parents[check.node]
+    if isinstance(statement, ast.BoolOp):
+        statement = parents[statement]
+    if isinstance(statement, ast.While):
+        if check.is_over or statement.orelse:
             return None
-        start = place.start - len(text.encode()[: place.start].rpartition(b"while")[2]) - 5
-        return splice(text, [Splice(start, place.end, f"for _ in range({last})")])
+        start = span(text, statement).start
+        end = text.encode().index(b":", span(text, node).end)
+        return splice(text, [Splice(start, end, f"for _ in range({check.rounds - 1})")])
     sign = ">=" if check.is_over else "<"
-    counter = _counter(node, parents)
-    scope = _scope(node, parents)
-    if counter:
-        return splice(text, [Splice(*place, f"{counter} {sign} {last}")])
-    if isinstance(scope, ast.ClassDef):
-        if MODEL not in source_of(text, scope):
+    function = enclosing(node, parents, *Function)
+    loop = enclosing(node, parents, *_LOOPS, *Function, ast.Lambda)
+    if not isinstance(loop, _LOOPS):
+        name = function.name if isinstance(function, Function) else ""
+        is_step = name in EACH_STEP and isinstance(parents.get(function), ast.ClassDef)
+        if not is_step or parents[statement] is not function:
             return None
-        return splice(text, [Splice(*place, f"{STEPS} {sign} {count}")])
-    name = edits.unused_name(text, "rounds")
-    new = splice(text, [Splice(*place, f"next({name}) {sign} {count}")])
-    return edits.insert(new, ["import itertools", f"{name} = itertools.count(1)"], ())
+        return splice(text, [Splice(*span(text, node), f"{STEPS} {sign} {check.rounds}")])
+    counter = _counter(loop, statement, parents)
+    if counter:
+        return splice(text, [Splice(*span(text, node), f"{counter} {sign} {check.rounds - 1}")])
+    return _counted(text, tree, check, statement, parents)
 
 
-def _counter(node: ast.AST, parents: Parents) -> str:
-    """Return the name that counts the rounds of the innermost loop from 0; empty if none does."""
-    while not isinstance(node, (ast.For, ast.While, ast.FunctionDef, ast.Module)):
-        node = parents[node]
-    match node:
+def _counter(loop: ast.AST, statement: ast.AST, parents: Parents) -> str:
+    """Return the name that counts the rounds of a loop from 0, if each of them makes the check and
+    nothing repeats the loop; else an empty text.
+    """
+    match loop:
         case ast.For(
             target=ast.Name(id=name),
             iter=ast.Call(func=ast.Name(id="range"), args=[_], keywords=[]),
-        ):
-            return name
+            body=body,
+        ) if statement in body and enclosing(loop, parents, *_LOOPS) is None:
+            earlier = body[: body.index(statement)]
+            skips = any(isinstance(one, ast.Continue) for part in earlier for one in ast.walk(part))
+            return "" if skips else name
         case _:
             return ""
 
 
-def _without_unread(text: str, calls: Sequence[str]) -> str:
-    """Return ``text`` without the lines that only give a time to a name which nothing reads."""
+def _counted(
+    text: str, tree: ast.Module, check: _Check, statement: ast.AST, parents: Parents
+) -> str | None:
+    """Return ``text`` with a variable that counts how often the check is made: it begins where the
+    limit is set, or else before the outermost loop.
+    """
+    scope = enclosing(check.node, parents, *Function, ast.Module)
+    assert scope is not None
+    loop = outer = enclosing(check.node, parents, *_LOOPS)
+    while outer is not None and enclosing(outer, parents, *Function, ast.Module) is scope:
+        loop, outer = outer, enclosing(outer, parents, *_LOOPS)
+    names = names_on(check.node, [check.node.lineno])
+    set_here = [
+        one
+        for one in ast.walk(scope)
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and one.targets[0].id in names
+        and enclosing(one, parents, *_LOOPS) is not enclosing(check.node, parents, *_LOOPS)
+    ]
+    begin = set_here[0] if len(set_here) == 1 else loop
+    assert isinstance(begin, ast.stmt) and isinstance(statement, ast.stmt)
+    name = edits.unused_name(text, "rounds")
+    sign = ">=" if check.is_over else "<"
+    lines = lines_of(text)
+    if lines[statement.lineno - 1].strip().startswith("elif"):
+        return None
+    new = splice(text, [Splice(*span(text, check.node), f"{name} {sign} {check.rounds}")])
+    for where, line in ((statement, f"{name} += 1"), (begin, f"{name} = 0")):
+        indent = lines[where.lineno - 1][: where.col_offset]
+        if indent.strip():
+            return None
+        new = with_lines(new, where.lineno - 1, [indent + line])
+    return new
+
+
+def _without_unread(text: str, names: set[str], calls: Sequence[str], around: str) -> str:
+    """Return ``text`` without the lines that only give the time to one of ``names``, if nothing
+    reads that any more.
+    """
     tree, lines = ast.parse(text), lines_of(text)
-    read = {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-    for node in sorted(ast.walk(tree), key=lambda one: getattr(one, "lineno", 0), reverse=True):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if name not in read:
-                asks = calls_at(ast.Module([ast.Expr(value)], []), calls, [node.lineno])
-                whole = lines[node.lineno - 1].strip() == ast.get_source_segment(text, node)
-                if asks and whole:
+    assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
+    for node in sorted(assigned, key=lambda one: one.lineno, reverse=True):
+        match node.targets:
+            case [ast.Name(id=name)] if name in names:
+                is_read = any(reads_of(tree, name)) or name in around
+                alone = lines[node.lineno - 1].strip() == source_of(text, node)
+                if not is_read and alone and _is_time(node.value, calls):
                     del lines[node.lineno - 1]
     return "".join(lines)
+
+
+def _is_time(value: ast.expr, calls: Sequence[str]) -> bool:
+    """Whether a value is made of calls for the time, names, numbers and arithmetic alone."""
+    match value:
+        case ast.BinOp():
+            return _is_time(value.left, calls) and _is_time(value.right, calls)
+        case ast.Call():
+            return last_name(value.func) in calls and not value.args
+        case _:
+            return isinstance(value, (ast.Constant, ast.Name, ast.Attribute))

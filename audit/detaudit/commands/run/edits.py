@@ -16,6 +16,7 @@ from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import imports
 from detaudit.commands.run.lines import lines_of, with_lines
+from detaudit.commands.run.syntax import last_name
 
 
 class Span(NamedTuple):
@@ -202,16 +203,18 @@ def _values_of_attribute(
     """Return what statements give to an attribute of an argument of one of these calls; its name
     may begin with another word (``experimental_``).
     """
-    arguments = {ast.unparse(one) for call in calls for one in call.args}
-    return [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign)
-        and len(node.targets) == 1
-        and isinstance(target := node.targets[0], ast.Attribute)
-        and re.fullmatch(rf"(\w+_)?{attribute}", target.attr)
-        and ast.unparse(target.value) in arguments
-    ]
+    named = [keyword.value for call in calls for keyword in call.keywords]
+    arguments = {
+        ast.unparse(one) for one in [*named, *(one for call in calls for one in call.args)]
+    }
+    values = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Attribute(value=owner, attr=name)], value=value):
+                is_same = re.fullmatch(rf"(\w+_)?{attribute}", name) is not None
+                if is_same and ast.unparse(owner) in arguments:
+                    values.append(value)
+    return values
 
 
 def _place(node: ast.expr) -> tuple[int, int]:
@@ -491,12 +494,6 @@ def _is_set(node: ast.expr, names: set[str]) -> bool:
     ):
         return _is_set(node.left, names) or _is_set(node.right, names)
     return last_name(node) in names if isinstance(node, (ast.Name, ast.Attribute)) else False
-
-
-def last_name(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
 
 
 def without_hash_seed(text: str, expressions: Sequence[ast.expr]) -> str:

@@ -12,20 +12,12 @@ from detaudit_probes import notebooks
 from detaudit_probes.declare import Edit
 from detaudit_probes.libraries import LIBRARIES, Library
 
-from detaudit.commands.run import (
-    budgets,
-    cost,
-    edits,
-    imports,
-    insertion,
-    libraries,
-    seeds,
-    streams,
-)
+from detaudit.commands.run import cost, imports, libraries
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix, Site
-from detaudit.commands.run.lines import lines_of
+from detaudit.commands.run.lines import lines_of, moved
 from detaudit.commands.run.repeat import ask
+from detaudit.commands.run.rewriting import Place, kind_of
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished
@@ -45,10 +37,8 @@ SEVERAL_PROCESSES = (
 )
 BOM = "\N{BYTE ORDER MARK}"
 FILE_SEEDS = 1000  # between the seeds for the generators of two files
-SEEDING = ("seed", "stream")  # edits that give a program seeds
-#: How much longer, or shorter, than the program's own a training may be that ends after a number
-#: of steps in place of a number of seconds.
-MUCH_LONGER = 2
+ONE_FILE = ("numbers",)  # edits that name something which two files would have to share
+MOST_STEPS_RATIO = 2  # between the program and its fix, either way, if a number of rounds ends it
 
 Files = Mapping[str, str]
 Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
@@ -110,8 +100,9 @@ def fix(
             if not number and not (yield from pins_work()):
                 break
         else:
-            if not (yield from _is_as_long(case, ways, answer.runs[0])):
-                last = "its runs match, but train for another number of steps"
+            other_length = yield from _other_length(case, ways, answer.runs[0])
+            if other_length:
+                last = other_length
                 continue
             as_it_is, fixed = yield from _timed(case, condition, answer.runs[0])
             excluded = excluded_rate(answer.repeats.matching)
@@ -144,16 +135,18 @@ def fix(
     return None, f"no change that was tried works: {last}. {advice}".strip()
 
 
-def _is_as_long(case: Case, ways: Sequence[Way], fixed: Finished) -> Experiment[bool]:
-    """Whether a run of the changed script makes about as many steps as the program does, if a
-    number of steps ends it.
+def _other_length(case: Case, ways: Sequence[Way], fixed: Finished) -> Experiment[str]:
+    """Return what is wrong with the number of steps of the changed script, if a number of rounds
+    ends it; an empty text if it trains about as long as the program.
     """
-    if not any(way.edit is not None and way.edit.kind == "steps" for way in ways):
-        return True
+    if not any(way.edit is not None and way.edit.kind == "rounds" for way in ways):
+        return ""
     trial = Trial(case.unpinned, 0)
     found = yield [trial]
-    before, after = (_steps(run) for run in (found[trial], fixed))
-    return before <= MUCH_LONGER * after and after <= MUCH_LONGER * before
+    before, after = _steps(found[trial]), _steps(fixed)
+    if 0 < before <= MOST_STEPS_RATIO * after and after <= MOST_STEPS_RATIO * before:
+        return ""
+    return f"its runs match, but make {after} training steps instead of {before}"
 
 
 def _steps(run: Finished) -> int:
@@ -179,19 +172,21 @@ def _ways(case: Case, cause: Cause) -> Iterator[Way]:
     script = case.of_pin(cause.pin).script
     assert script is not None
     yield from library_ways(cause)
-    own = base.script_sources().get(cause.source)
-    # A source that the pin of another one pins has edits of its own
-    more = own.edits if own is not None and own.script is not script else ()
-    for edit in (*more, *script.edits):
+    source = base.script_sources().get(cause.source)
+    # A source that is pinned by another source's pin declares edits of its own
+    own_edits = source.edits if source is not None and source.script is not script else ()
+    for edit in (*own_edits, *script.edits):
         if edit.kind == "insert" or cause.sites:
             yield Way(edit, sites=cause.sites, seeds_workers=script.seeds_workers)
     # What no line of a script can pin is set before it starts
     pin = case.known.get(cause.pin)
     if pin is None:
         return
-    usual = tuple(pin.environment.items())
+    default = tuple(pin.environment.items())
     # A program may use a library beside its framework
-    for variables in dict.fromkeys(pin.variables.get(name, usual) for name in (case.backend, "*")):
+    for variables in dict.fromkeys(
+        pin.variables.get(name, default) for name in (case.backend, "*")
+    ):
         if variables:
             yield Way(environment=variables)
 
@@ -250,39 +245,62 @@ def applied(
     case: Case, ways: Sequence[Way], before: dict[str, str | None], early: bool = False
 ) -> Files | None:
     """Return the changed files, made from the texts ``before``, which are read once: the user may
-    edit them meanwhile. None if one of the ways fits no line. Edits at observed lines come
-    first, because insertions would move the lines.
+    edit them meanwhile. None if one of the ways fits no line. What is inserted at the top comes
+    last.
     """
     files: dict[str, str] = {}
     seed = case.unpinned.seed
-    for way in sorted(ways, key=_adds_lines):
+    for way in sorted(ways, key=_is_insertion):
         if way.edit is None and way.library is None:
             continue
         if _would_repeat(case, way):
             return None
-        first = way.edit is not None and way.edit.kind == "insert"
-        changed = False
+        gives_seeds = way.edit is not None and kind_of(way.edit).gives_seeds
+        changed = []
         for name in filter(case.program.contains, _names(case, way)):
-            for one in {name, notebooks.parts(name)[0]} - before.keys():
-                before[one] = text_of(case.program.root / one)
-            text = files.get(name) or before[name]
-            others = _cells_beside(name, case.program.root)
-            around = "".join(
-                files.get(one) or text_of(case.program.root / one) or "" for one in others
-            )
-            seeds_each = way.edit is not None and _seeds_each_line(way.edit)
-            given = seed if seeds_each else case.unpinned.seed
-            new = _edited(text, way, name, given, around, early) if text is not None else None
-            if new is not None:
-                if seeds_each:
-                    seed += FILE_SEEDS
-                files[name] = new
-                changed = True
-                if first:
-                    break
-        if not changed:
+            text = files.get(name) or _read(case, name, before)
+            if text is None:
+                continue
+            draws = moved(way.draws(name), before[name] or "", text)
+            given = seed if gives_seeds else case.unpinned.seed
+            place = Place(text, draws, given, _around(case, name, files), early)
+            new = _edited(place, way)
+            if new is None:
+                continue
+            if gives_seeds:
+                seed += FILE_SEEDS
+            files[name] = new
+            changed.append(name)
+            if _is_insertion(way):
+                break
+        alone = way.edit is not None and way.edit.kind in ONE_FILE
+        if not changed or (alone and len(changed) > 1):
             return None
-    return files
+    return {name: _tidy(case, name, files, before) for name in files}
+
+
+def _is_insertion(way: Way) -> bool:
+    return way.edit is not None and way.edit.kind == "insert"
+
+
+def _read(case: Case, name: str, before: dict[str, str | None]) -> str | None:
+    for one in {name, notebooks.parts(name)[0]} - before.keys():
+        before[one] = text_of(case.program.root / one)
+    return before[name]
+
+
+def _around(case: Case, name: str, files: Files) -> str:
+    """Return the text of the other cells of a cell's notebook."""
+    root = case.program.root
+    others = _cells_beside(name, root)
+    return "".join(files.get(one) or text_of(root / one) or "" for one in others)
+
+
+def _tidy(case: Case, name: str, files: Files, before: Mapping[str, str | None]) -> str:
+    """Return a changed file without the imports that it no longer uses."""
+    old, new = (text.removeprefix(BOM) for text in (before[name] or "", files[name]))
+    start = files[name].removesuffix(new)
+    return start + imports.without_unused(old, new, _around(case, name, files))
 
 
 def with_calls(causes: Sequence[Cause], change: Fix) -> tuple[Cause, ...]:
@@ -337,27 +355,10 @@ def _would_repeat(case: Case, way: Way) -> bool:
         unseen = case.has_workers and not way.sites
         in_workers = unseen or any(site.in_worker for site in way.sites)
         return in_workers and not way.seeds_workers and "{seed}" in "".join(way.edit.lines)
-    sited = way.library is not None or (way.edit is not None and way.edit.kind != "insert")
-    seeding = way.library is not None or (
-        way.edit is not None and (way.edit.kind in SEEDING or _seeds_each_line(way.edit))
-    )
+    gives_seeds = way.edit is None or kind_of(way.edit).gives_seeds
     again = any(site.processes > 1 or site.in_worker for site in way.sites)
     hidden = case.has_workers and any(site.function != "<module>" for site in way.sites)
-    return sited and seeding and (again or hidden)
-
-
-def _adds_lines(way: Way) -> int:
-    """Return when an edit is made: those that add lines come after those that change observed
-    lines.
-    """
-    if way.edit is None:
-        return 0
-    return 2 if way.edit.kind == "insert" else int(_seeds_each_line(way.edit))
-
-
-def _seeds_each_line(edit: Edit) -> bool:
-    """Whether an edit gives the generators of each line seeds of their own."""
-    return edit.kind == "generator" or (edit.kind != "insert" and "{seed}" in edit.form)
+    return gives_seeds and (again or hidden)
 
 
 def _cells_beside(name: str, root: Path) -> list[str]:
@@ -366,40 +367,15 @@ def _cells_beside(name: str, root: Path) -> list[str]:
     return [] if number is None else [one for one in names_of(holder, root) if one != name]
 
 
-def _edited(text: str, way: Way, name: str, seed: int, around: str, early: bool) -> str | None:
-    if text.startswith(BOM):
-        edited = _edited(text.removeprefix(BOM), way, name, seed, around, early)
+def _edited(place: Place, way: Way) -> str | None:
+    if place.text.startswith(BOM):
+        edited = _edited(place._replace(text=place.text.removeprefix(BOM)), way)
         return None if edited is None else BOM + edited
     if way.library is not None:
-        return libraries.edited(text, way.library, way.draws(name).keys(), seed, around)
+        lines = place.draws.keys()
+        return libraries.edited(place.text, way.library, lines, place.seed, place.around)
     assert way.edit is not None
-    new = _applied_to(text, way.edit, way.draws(name), seed, around, early)
-    return None if new is None else imports.without_unused(text, new, around)
-
-
-def _applied_to(
-    text: str, edit: Edit, draws: Mapping[int, int], seed: int, around: str, early: bool
-) -> str | None:
-    lines = list(draws)
-    match edit.kind:
-        case "seed":
-            return seeds.with_constants(text, edit.calls, draws, seed, around)
-        case "stream":
-            return streams.from_seed(text, edit.calls, draws, seed, around)
-        case "insertion":
-            return insertion.in_order(text, lines)
-        case "numbers":
-            return insertion.numbered(text, edit.calls, lines, around)
-        case "steps":
-            return budgets.in_steps(text, edit.calls, draws)
-        case "order":
-            found = [one for one in edits.hash_ordered(text) if one.lineno in lines]
-            sure = [one for one in edits.hash_ordered(text, unknown=False) if one.lineno in lines]
-            return edits.without_hash_seed(text, sure or found) if found else None
-        case _ if _seeds_each_line(edit):
-            return seeds.for_generators(text, edit, draws, seed, around)
-        case _:
-            return edits.apply(text, edit, lines, seed, early)
+    return kind_of(way.edit).apply(way.edit, place)
 
 
 def changed_texts(

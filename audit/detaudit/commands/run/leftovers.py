@@ -85,8 +85,13 @@ def explain(
         _advice(case, names),
     )
     read = files_of(again[-1]).read
-    left = [name for name in names if any(name.startswith(one) for one in read)]
-    fix = yield from starting_anew.find_fix(case, audit.causes[0], pairs, _compare_results, left)
+    # A checkpoint is read by the name that its files begin with
+    left = [
+        name for name in names if any(name == one or name.startswith(f"{one}.") for one in read)
+    ]
+    fix = yield from starting_anew.find_fix(
+        case, audit.causes[0], pairs, _compare_results, left, names
+    )
     return audit if fix is None else replace(audit, fix=fix, no_fix_reason="")
 
 

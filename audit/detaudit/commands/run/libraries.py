@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from detaudit_probes.libraries import Library
 
 from detaudit.commands.run import edits
-from detaudit.commands.run.edits import Splice, last_name, parsed, span, splice, with_argument
-from detaudit.commands.run.syntax import made_again
+from detaudit.commands.run.edits import Splice, parsed, span, splice, with_argument
+from detaudit.commands.run.syntax import last_name, made_again
 
 MOST_CALLS = 3  # that are given an argument: beyond that, one seed at the top is shorter
 

@@ -6,6 +6,7 @@ would all give the same numbers, and the program would lose randomness that it h
 """
 
 import ast
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,15 +14,15 @@ from collections.abc import Mapping, Sequence
 from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import edits
-from detaudit.commands.run.edits import Splice, calls_at, last_name, parsed, span, splice
-from detaudit.commands.run.syntax import Parents, parents_in
+from detaudit.commands.run.edits import Splice, calls_at, parsed, span, splice
+from detaudit.commands.run.syntax import Parents, last_name, parents_in, reads_of, tree_of
 
 #: Functions that only convert what they are given.
 CONVERTING = {"int", "abs", "round", "float", "hash", "from_bytes", "timestamp"}
 #: Classes that take a seed, beside those whose names say so.
 SEEDED = {"Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64", "PRNGKey"}
 #: Functions whose answer is the same in all of a run.
-SAME = {"getpid"}
+CONSTANT_IN_A_RUN = {"getpid"}
 #: Functions that only show what they are given.
 SHOWING = {"print", "info", "debug", "log", "format"}
 #: The last words of names for a seed, and parts of names of functions that take one.
@@ -73,14 +74,13 @@ def with_constants(
     text: str, calls: Sequence[str], draws: Mapping[int, int], seed: int, around: str = ""
 ) -> str | None:
     """Return ``text`` with a constant in place of each seed that is made from ``calls`` on the
-    lines of ``draws``, each of which drew so often, and with the next of a row of numbers in place
-    of one that is made again and again; None if there is none.
+    lines of ``draws``, each of which drew so often, or with a counter where that was more than
+    once; None if there is no such seed.
 
     ``around`` is other text in which names are defined that this one uses.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree = tree_of(text)
+    if tree is None:
         return None
     name = edits.unused_name(text + around, "seeds")
     splices = constants(text, tree, calls, draws, seed, f"next({name})")
@@ -99,25 +99,29 @@ def constants(
     calls: Sequence[str],
     draws: Mapping[int, int],
     seed: int,
-    following: str = "",
+    next_seed: str | None = None,
 ) -> list[Splice]:
-    """Return the changes of :func:`with_constants`; ``following`` is what gives the next seed. If
-    it is empty, seeds that are made again and again stay.
+    """Return the changes of :func:`with_constants`; without the expression ``next_seed``, seeds
+    that are made more than once stay.
     """
     parents = parents_in(tree)
     made: dict[ast.expr, list[ast.Call]] = defaultdict(list)
     for call in calls_at(tree, calls, list(draws)):
         made[_whole(call, calls, parents)].append(call)
     splices: list[Splice] = []
+    numbers = itertools.count(seed)
     for whole, inside in made.items():
+        is_seed = _is_seed(whole, tree, parents)
+        found = [whole] if is_seed else _seeds_of_name(whole, tree, parents)
         drawn = sum(_draws_on(whole, draws))
-        again = drawn > len(inside) and any(last_name(one.func) not in SAME for one in inside)
-        if again and not following:
+        again = drawn > len(inside) and any(
+            last_name(one.func) not in CONSTANT_IN_A_RUN for one in inside
+        )
+        if not found or (again and (next_seed is None or found != [whole])):
             continue
-        found = [whole] if _is_seed(whole, tree, parents) else []
-        for one in found or _seeds_of_name(whole, tree, parents):
-            new = following if again else str(seed + len(splices))
-            splices.append(Splice(*span(text, one), new))
+        # Two generators that had one seed keep one
+        new = next_seed if again and next_seed is not None else str(next(numbers))
+        splices += [Splice(*span(text, one), new) for one in found]
     return splices
 
 
@@ -131,7 +135,7 @@ def _seeds_of_name(whole: ast.expr, tree: ast.AST, parents: Parents) -> list[ast
         case _:
             return []
     nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == name]
-    loads = [node for node in nodes if isinstance(node.ctx, ast.Load)]
+    loads = list(reads_of(tree, name))
     arguments = (node.arg for node in ast.walk(tree) if isinstance(node, ast.arg))
     if len(nodes) - len(loads) != 1 or name in arguments:
         return []

@@ -2,7 +2,7 @@
 that starts anew, or a line that removes what was left.
 """
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,14 +22,20 @@ MOST_REMOVED = 3  # files, each by a line of its own
 
 
 def find_fix(
-    case: Case, cause: Cause, pairs: int, compare: Comparing, left: Sequence[str]
+    case: Case,
+    cause: Cause,
+    pairs: int,
+    compare: Comparing,
+    left: Sequence[str],
+    written: Sequence[str],
 ) -> Experiment[Fix | None]:
     """Return the first change with which ``pairs`` of runs in fresh folders match, and as many runs
     that each start with the files that the first of them left match that one; None if there is
-    none. ``left`` are the files of the first run that later ones have read.
+    none. ``left`` are the files of the first run that later ones have read, of those that it has
+    ``written``.
     """
     before: dict[str, str | None] = {}
-    for number, way in enumerate(_ways(case, cause, left)):
+    for number, way in enumerate(_ways(case, cause, left, written)):
         files = fix.applied(case, (way,), before)
         if files is None:
             continue
@@ -55,37 +61,39 @@ def find_fix(
     return None
 
 
-def _ways(case: Case, cause: Cause, left: Sequence[str]) -> Iterator[fix.Way]:
+def _ways(
+    case: Case, cause: Cause, left: Sequence[str], written: Sequence[str]
+) -> Iterator[fix.Way]:
     yield from fix.library_ways(cause)
     for edit in base.script_sources()[cause.source].edits:
         yield fix.Way(edit, sites=cause.sites)
-    for lines in _removals(case.program.root, left):
+    for lines in _removals(case.program.root, left, written):
         yield fix.Way(Edit("insert", lines))
 
 
-def _removals(root: Path, left: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield the lines that remove the one folder that these files are in, or one file, or all of
-    them; none if there was such a file, or folder, before the audit: it may hold what nobody wants
-    removed.
+def _removals(root: Path, left: Sequence[str], written: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield the lines that remove the one folder that these files are in, if nothing else was
+    ``written`` there, or else one file, or all of them. Nothing if one of them existed before the
+    audit: it may be the user's.
     """
     folder = common_folder(left)
-    if any((root / name).exists() for name in ([folder] if folder else left)):
-        return
-    if folder:
+    alone = all(name in left for name in written if Path(folder) in Path(name).parents)
+    if folder and alone and not (root / folder).exists():
         yield "import shutil", f"shutil.rmtree({_quoted(folder)}, ignore_errors=True)"
-    elif 0 < len(left) <= MOST_REMOVED:
+    elif 0 < len(left) <= MOST_REMOVED and not any((root / name).exists() for name in left):
         lines = [f"pathlib.Path({_quoted(name)}).unlink(missing_ok=True)" for name in left]
         for chosen in dict.fromkeys([*((line,) for line in lines), tuple(lines)]):
             yield "import pathlib", *chosen
 
 
 def common_folder(names: Sequence[str]) -> str:
-    """Return the outermost folder that all files are in; empty if there is none."""
-    folders = {Path(name).parts[0] for name in names}
-    inside = len(folders) == 1 and all(len(Path(name).parts) > 1 for name in names)
-    return min(folders) if inside else ""
+    """Return the innermost folder that all files are in; empty if that is the program's own."""
+    return os.path.commonpath([os.path.dirname(name) for name in names]) if names else ""
 
 
 def _quoted(name: str) -> str:
     """Return a name as a literal in a line of an edit, where a brace begins a field."""
-    return json.dumps(name, ensure_ascii=False).replace("{", "{{").replace("}", "}}")
+    literal = repr(name)
+    if literal.startswith("'") and '"' not in literal:
+        literal = f'"{literal[1:-1]}"'
+    return literal.replace("{", "{{").replace("}", "}}")

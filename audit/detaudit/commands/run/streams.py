@@ -1,15 +1,15 @@
-"""Writes one seeded generator of Python's into a program, in place of the system's entropy: every
-answer stays another one, and comes in the same order in every run.
+"""Takes a program's random bytes and ids from one seeded generator of Python's instead of the
+operating system: they still differ from each other, and come in the same order in every run.
 """
 
 import ast
 from collections.abc import Mapping, Sequence
 
 from detaudit.commands.run import edits, seeds
-from detaudit.commands.run.edits import Splice, calls_at, last_name, source_of, span, splice
-from detaudit.commands.run.syntax import made_again
+from detaudit.commands.run.edits import Splice, calls_at, source_of, span, splice
+from detaudit.commands.run.syntax import last_name, made_again, names_on, tree_of
 
-#: What the generator answers, by the function that asked the system; ``{0}`` is its argument.
+#: What takes the place of a function; ``{0}`` is its argument.
 ANSWERS = {
     "urandom": "{stream}.randbytes({0})",
     "getrandom": "{stream}.randbytes({0})",
@@ -21,8 +21,7 @@ ANSWERS = {
     "uuid1": "uuid.UUID(int={stream}.getrandbits(128), version=4)",
     "uuid4": "uuid.UUID(int={stream}.getrandbits(128), version=4)",
 }
-#: The argument of those that need not be given one.
-USUAL = {"token_bytes": "32", "token_hex": "32"}
+DEFAULT_ARGUMENTS = {"token_bytes": "32", "token_hex": "32"}
 GENERATOR = "SystemRandom"
 
 
@@ -35,33 +34,52 @@ def from_seed(
 
     ``around`` is other text in which names are defined that this one uses.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree = tree_of(text)
+    if tree is None:
         return None
     stream = edits.unused_name(text + around, "entropy")
     splices = seeds.constants(text, tree, calls, draws, seed + 1)
-    again, others = made_again(tree), []
-    for number, made in enumerate(_generators(tree, list(draws))):
-        once = f"random.Random({seed + len(splices) + number + 1})"
-        others.append(Splice(*span(text, made), stream if made in again else once))
+    answers = _answers(text, tree, calls, draws, splices, stream)
+    if answers is None:
+        return None
+    again = made_again(tree)
+    for number, made in enumerate(_generators(tree, list(draws)), seed + len(splices) + 1):
+        new = stream if made in again else f"random.Random({number})"
+        answers.append(Splice(*span(text, made), new))
+    if not answers:
+        return None
+    lines = ["import random"]
+    if any("uuid.UUID(" in one.new for one in answers):
+        lines.append("import uuid")
+    if any(stream in one.new for one in answers):
+        lines.append(f"{stream} = random.Random({seed})")
+    if _binds(tree, [line.removeprefix("import ") for line in lines]):
+        return None
+    return edits.insert(splice(text, [*splices, *answers]), lines, (), before=min(draws))
+
+
+def _answers(
+    text: str,
+    tree: ast.Module,
+    calls: Sequence[str],
+    draws: Mapping[int, int],
+    seeded: Sequence[Splice],
+    stream: str,
+) -> list[Splice] | None:
+    """Return what takes the place of the calls that are no part of a seed; None if one has another
+    form, or is given another one.
+    """
+    answers: list[Splice] = []
     for call in calls_at(tree, calls, list(draws)):
         place = span(text, call)
-        if any(one.start <= place.start and place.end <= one.end for one in splices):
+        if any(one.start <= place.start and place.end <= one.end for one in seeded):
             continue
         answer = _answer(text, call, stream)
-        if answer is None:
+        inside = any(one.start <= place.start < one.end for one in answers)
+        if answer is None or inside:
             return None
-        others.append(Splice(*place, answer))
-    if not others:
-        return None
-    new = [one.new for one in others]
-    lines = [
-        "import random",
-        *(["import uuid"] if any("uuid.UUID(" in one for one in new) else []),
-        *([f"{stream} = random.Random({seed})"] if any(stream in one for one in new) else []),
-    ]
-    return edits.insert(splice(text, [*splices, *others]), lines, (), before=min(draws))
+        answers.append(Splice(*place, answer))
+    return answers
 
 
 def _answer(text: str, call: ast.Call, stream: str) -> str | None:
@@ -70,7 +88,7 @@ def _answer(text: str, call: ast.Call, stream: str) -> str | None:
     form = ANSWERS.get(name)
     if form is None or call.keywords or len(call.args) > 1:
         return None
-    given = source_of(text, call.args[0]) if call.args else USUAL.get(name, "")
+    given = source_of(text, call.args[0]) if call.args else DEFAULT_ARGUMENTS.get(name, "")
     return None if "{0}" in form and not given else form.format(given, stream=stream)
 
 
@@ -78,16 +96,11 @@ def _generators(tree: ast.Module, lines: Sequence[int]) -> list[ast.Call]:
     """Return the calls that make a generator of the system's entropy on these lines, or one whose
     name they use.
     """
-    used = {
-        last_name(node)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Name, ast.Attribute)) and node.lineno in lines
-    }
+    used = names_on(tree, lines)
     bound = {
-        assigned.value
-        for assigned in ast.walk(tree)
-        if isinstance(assigned, ast.Assign)
-        and any(last_name(target) in used for target in assigned.targets)
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and used & {last_name(target) for target in node.targets}
     }
     return [
         node
@@ -96,3 +109,11 @@ def _generators(tree: ast.Module, lines: Sequence[int]) -> list[ast.Call]:
         and last_name(node.func) == GENERATOR
         and (node in bound or node.lineno in lines)
     ]
+
+
+def _binds(tree: ast.AST, modules: Sequence[str]) -> bool:
+    """Whether a program gives a module's name to a variable, in which the module would be lost."""
+    return any(
+        isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in modules
+        for node in ast.walk(tree)
+    )
