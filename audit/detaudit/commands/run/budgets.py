@@ -248,7 +248,7 @@ def _counted(
 
 def _without_unread(text: str, names: set[str], calls: Sequence[str], around: str) -> str:
     """Return ``text`` without the lines that only give the time to one of ``names``, if nothing
-    reads that any more.
+    reads it.
     """
     tree, lines = ast.parse(text), lines_of(text)
     assigned = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
