@@ -47,6 +47,12 @@ def test_an_edit_that_removes_an_import_moves_no_line_of_another(tmp_path):
         assert {line.split("default_rng")[1] for line in text.splitlines()} == {"(1)", "(1001)"}
 
 
+def test_an_import_that_another_file_may_use_stays(tmp_path):
+    (tmp_path / "serve.py").write_text("from a import time\n")
+    found = changed(tmp_path, {"a.py": TWO}, (CONSTANT, 1, [("a.py", 4)]))
+    assert "import uuid" in found["a.py"]
+
+
 def test_an_edit_that_adds_lines_moves_those_of_another(tmp_path):
     text = "import os\n\nx = os.urandom(9)\nkeys = [hash(one) for one in things]\n"
     found = changed(

@@ -337,7 +337,23 @@ def test_an_argument_that_starts_anew_is_a_fix_if_runs_that_find_the_files_match
         assert audit.fix.runs == 9 and not audit.no_fix_reason
     else:
         assert audit.fix is None
-        assert 'shutil.rmtree("tuning", ignore_errors=True)' in audit.no_fix_reason
+        assert audit.no_fix_reason.startswith("it writes tuning/trial.json")
+
+
+def test_a_line_that_deletes_what_was_left_is_shown_and_not_added(world, tmp_path):
+    (tmp_path / "train.py").write_text("import os\n")
+
+    def deleted(trial):
+        return 1.0 + (begins_from_what_was_left(trial) and not trial.condition.orders.version)
+
+    names = ("run.txt", "model.keras")
+    audit, *_ = world(
+        behave=deleted, changed=names, measures=MEASURES._replace(files=Files(read=("run.txt",)))
+    )
+    assert causes(audit) == {"input-changed": True} and audit.fix is None
+    assert 'pathlib.Path("run.txt").unlink(missing_ok=True)' in audit.no_fix_reason
+    assert "9 runs match" in audit.no_fix_reason
+    assert "detaudit does not add it" in audit.no_fix_reason
 
 
 def test_a_run_that_refuses_to_write_over_what_was_left_is_no_other_training(world):

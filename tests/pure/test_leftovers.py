@@ -53,6 +53,11 @@ def test_in_a_work_tree_it_is_what_git_does_not_track_or_ignores(tmp_path):
     assert set(leftovers._untracked(folder)) == {"cache", "a file.bin"}
 
 
+def removals(folder, left, written):
+    case = SimpleNamespace(program=SimpleNamespace(root=folder))
+    return starting_anew._removals(case, left, written)
+
+
 @pytest.mark.parametrize(
     ("left", "lines"),
     [
@@ -75,16 +80,16 @@ def test_in_a_work_tree_it_is_what_git_does_not_track_or_ignores(tmp_path):
 def test_what_a_run_left_is_removed_by_a_line_unless_it_was_there_before(tmp_path, left, lines):
     (tmp_path / "there").write_text("")
     (tmp_path / "folder").mkdir()
-    assert list(starting_anew._removals(tmp_path, left, left)) == lines
+    assert list(removals(tmp_path, left, left)) == lines
 
 
 def test_a_folder_with_other_results_stays(tmp_path):
-    lines = starting_anew._removals(tmp_path, ["out/cache"], ["out/cache", "out/results.csv"])
+    lines = removals(tmp_path, ["out/cache"], ["out/cache", "out/results.csv"])
     assert list(lines) == [("import pathlib", 'pathlib.Path("out/cache").unlink(missing_ok=True)')]
 
 
 def test_each_of_several_files_is_tried_alone_first(tmp_path):
-    one, other, both = starting_anew._removals(tmp_path, ["a", "b"], [])
+    one, other, both = removals(tmp_path, ["a", "b"], [])
     assert len(one) == len(other) == 2 and both == (*one, other[1])
 
 

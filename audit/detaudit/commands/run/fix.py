@@ -4,6 +4,7 @@ only then.
 
 import difflib
 import itertools
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from detaudit.commands.run.findings import Cause, Fix, Site
 from detaudit.commands.run.lines import lines_of, moved
 from detaudit.commands.run.repeat import ask
 from detaudit.commands.run.rewriting import Place, kind_of
+from detaudit.commands.run.search import Pins, smallest
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.experiment import Experiment, Finished
@@ -25,6 +27,8 @@ from detaudit.core.sentences import listed
 from detaudit.execution.program.texts import names_of, put_back, text_of
 from detaudit.registry import base
 
+MOST_READ = 500  # files that may import a changed one
+MOST_LINES = 6  # of which the fewest are looked for
 MOST_COMBINATIONS = 6  # of ways to pin the causes that are tried
 EACH_TASK = (
     "Give each task a seed of its own, made from a constant and the number of the task or item, as in "
@@ -85,6 +89,7 @@ def fix(
         return None, _unknown(causes, unwritten)
     last, number = "", -1
     before: dict[str, str | None] = {}
+    causes = yield from _with_fewest_lines(case, causes, before)
     for number, (ways, files) in enumerate(_changes(case, causes, before)):
         version = case.program.add_version(f"fix {number}", files)
         environment = tuple(sorted({item for way in ways for item in way.environment}))
@@ -100,9 +105,11 @@ def fix(
             if not number and not (yield from pins_work()):
                 break
         else:
-            other_length = yield from _other_length(case, ways, answer.runs[0])
-            if other_length:
-                last = other_length
+            wrong = (yield from _other_length(case, ways, answer.runs[0])) or (
+                yield from _second_run_fails(case, ways, condition)
+            )
+            if wrong:
+                last = wrong
                 continue
             as_it_is, fixed = yield from _timed(case, condition, answer.runs[0])
             excluded = excluded_rate(answer.repeats.matching)
@@ -127,12 +134,79 @@ def fix(
                 None,
                 f"{SEVERAL_PROCESSES} {_advice(again, [one.source for one in again])}".strip(),
             )
-        unfit = [cause.source for cause in causes if not _fits(case, cause)]
-        return None, _unknown(causes, unfit or [cause.source for cause in causes])
+        every = [cause.source for cause in causes]
+        unfit = [cause.source for cause in causes if not _fits(case, cause)] or every
+        advice = _advice(causes, unfit)
+        return None, f"no edit that detaudit knows for {listed(unfit)} fits. {advice}".strip()
     advice = _advice(causes, [cause.source for cause in causes])
     if any(site.in_worker for cause in causes for site in cause.sites):
         advice = f"{EACH_TASK} {advice}"
     return None, f"no change that was tried works: {last}. {advice}".strip()
+
+
+def _with_fewest_lines(
+    case: Case, causes: tuple[Cause, ...], before: dict[str, str | None]
+) -> Experiment[tuple[Cause, ...]]:
+    """Return the causes, those that a generator of ours would pin with the fewest lines at which it
+    does: the others may make keys or names, which must not repeat.
+    """
+    found = []
+    for cause in causes:
+        script = case.of_pin(cause.pin).script
+        edit = next((one for one in script.edits if one.kind == "stream"), None) if script else None
+        if edit is not None and 1 < len(cause.sites) <= MOST_LINES:
+            others = [one.pin for one in causes if one is not cause]
+            condition = case.compared(case.short(case.pinned(others)))
+            sites = yield from _fewest(case, edit, cause.sites, condition, before)
+            cause = replace(cause, sites=sites)
+        found.append(cause)
+    return tuple(found)
+
+
+def _fewest(
+    case: Case,
+    edit: Edit,
+    sites: tuple[Site, ...],
+    condition: Condition,
+    before: dict[str, str | None],
+) -> Experiment[tuple[Site, ...]]:
+    """Return the fewest sites at which the edit makes runs of the condition match; all of them if
+    it does not.
+    """
+
+    def at(names: Pins) -> tuple[Site, ...]:
+        return tuple(site for site in sites if f"{site.file}:{site.line}" in names)
+
+    def matches(names: Pins) -> Experiment[bool]:
+        files = applied(case, (Way(edit, sites=at(names)),), before)
+        if files is None:
+            return False
+        version = case.program.add_version(f"stream {' '.join(names)}", files)
+        answer = yield from ask(condition.with_orders(version=version), 1)
+        return answer.matches is True
+
+    names = tuple(f"{site.file}:{site.line}" for site in sites)
+    for name in names:  # most often one line is enough
+        if (yield from matches((name,))):
+            return at((name,))
+    if not (yield from matches(names)):
+        return sites
+    return at((yield from smallest(matches, names)))
+
+
+def _second_run_fails(case: Case, ways: Sequence[Way], fixed: Condition) -> Experiment[str]:
+    """Return what is wrong with a second run of the changed script, which finds the files of a
+    first one, if ids repeat; an empty text if it completes.
+    """
+    if not any(way.edit is not None and way.edit.kind == "stream" for way in ways):
+        return ""
+    first = Trial(fixed.with_orders(kept=True), 0)
+    second = Trial(fixed.with_orders(left=True), 0)
+    completed = (yield [first])[first].outcome.completed
+    outcome = (yield [second])[second].outcome if completed else None
+    if outcome is None or outcome.completed:
+        return ""
+    return f"a second run of the changed script fails: {outcome.reason}"
 
 
 def _other_length(case: Case, ways: Sequence[Way], fixed: Finished) -> Experiment[str]:
@@ -297,10 +371,23 @@ def _around(case: Case, name: str, files: Files) -> str:
 
 
 def _tidy(case: Case, name: str, files: Files, before: Mapping[str, str | None]) -> str:
-    """Return a changed file without the imports that it no longer uses."""
+    """Return a changed file without the imports that it no longer uses; if another file imports it,
+    that one may use them.
+    """
+    if _is_imported(case.program.root, name):
+        return files[name]
     old, new = (text.removeprefix(BOM) for text in (before[name] or "", files[name]))
     start = files[name].removesuffix(new)
     return start + imports.without_unused(old, new, _around(case, name, files))
+
+
+def _is_imported(root: Path, name: str) -> bool:
+    """Whether a Python file below the folder imports the file ``name``, as far as its text shows."""
+    imports_it = re.compile(rf"\b(from|import)\b[^\n]*\b{re.escape(Path(name).stem)}\b")
+    for path in itertools.islice(root.rglob("*.py"), MOST_READ):
+        if path != root / name and imports_it.search(text_of(path) or ""):
+            return True
+    return False
 
 
 def with_calls(causes: Sequence[Cause], change: Fix) -> tuple[Cause, ...]:

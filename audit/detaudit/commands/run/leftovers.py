@@ -82,31 +82,26 @@ def explain(
         repeats,
         sites,
         "a second run reads files that the first run left",
-        _advice(case, names),
+        _advice(names),
     )
     read = files_of(again[-1]).read
     # A checkpoint is read by the name that its files begin with
     left = [
         name for name in names if any(name == one or name.startswith(f"{one}.") for one in read)
     ]
-    fix = yield from starting_anew.find_fix(
+    fix, by_hand = yield from starting_anew.find_fix(
         case, audit.causes[0], pairs, _compare_results, left, names
     )
-    return audit if fix is None else replace(audit, fix=fix, no_fix_reason="")
+    if fix is not None:
+        return replace(audit, fix=fix, no_fix_reason="")
+    return replace(audit, no_fix_reason=by_hand or audit.no_fix_reason)
 
 
-def _advice(case: Case, names: Sequence[str]) -> str:
-    """Say what to do about these files. The line that removes their folder is given only if the
-    program makes the folder: the user's own may hold something else.
-    """
-    advice = (
+def _advice(names: Sequence[str]) -> str:
+    return (
         f"it writes {', '.join(names[:3])}: write to a new folder in every run, or delete the files of the "
         f"earlier run first"
     )
-    folder = starting_anew.common_folder(names)
-    if folder and not (case.program.root / folder).exists():
-        advice += f', for example with shutil.rmtree("{folder}", ignore_errors=True)'
-    return advice
 
 
 def _unresolved(case: Case, audit: RunAudit, repeats: Repeats, observed: str) -> RunAudit:

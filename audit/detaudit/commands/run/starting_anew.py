@@ -1,5 +1,5 @@
 """A fix for a program whose second run reads what its first one left: the argument of a library
-that starts anew, or a line that removes what was left.
+that starts anew; or else the line, for the user to add, that removes what was left.
 """
 
 import os
@@ -11,7 +11,7 @@ from detaudit_probes.declare import Edit
 from detaudit.commands.run import fix
 from detaudit.commands.run.case import Case
 from detaudit.commands.run.findings import Cause, Fix
-from detaudit.commands.run.repeat import Comparing, ask
+from detaudit.commands.run.repeat import Answer, Comparing, ask
 from detaudit.core.condition import Trial
 from detaudit.core.counting import excluded_rate
 from detaudit.core.divergence import Match
@@ -19,6 +19,8 @@ from detaudit.core.experiment import Experiment
 from detaudit.registry import base
 
 MOST_REMOVED = 3  # files, each by a line of its own
+
+Found = Experiment[tuple[Fix | None, str]]
 
 
 def find_fix(
@@ -28,55 +30,78 @@ def find_fix(
     compare: Comparing,
     left: Sequence[str],
     written: Sequence[str],
-) -> Experiment[Fix | None]:
-    """Return the first change with which ``pairs`` of runs in fresh folders match, and as many runs
-    that each start with the files that the first of them left match that one; None if there is
-    none. ``left`` are the files of the first run that later ones have read, of those that it has
+) -> Found:
+    """Return the first change of the program with which ``pairs`` of runs in fresh folders match,
+    and as many runs that each start with the files that the first of them left match that one; or
+    else what to do by hand: the lines that were shown to do it, because they delete files.
+
+    ``left`` are the files of the first run that later ones have read, of those that it has
     ``written``.
     """
     before: dict[str, str | None] = {}
-    for number, way in enumerate(_ways(case, cause, left, written)):
+    removals = [fix.Way(Edit("insert", lines)) for lines in _removals(case, left, written)]
+    for number, way in enumerate([*_ways(cause), *removals]):
         files = fix.applied(case, (way,), before)
         if files is None:
             continue
         version = case.program.add_version(f"anew {number}", files)
-        fresh = case.unpinned.with_orders(version=version, kept=True)
-        answer = yield from ask(fresh, pairs)
-        if answer.matches is not True:
+        answer = yield from _as_in_a_fresh_folder(case, version, pairs, compare)
+        if answer is None:
             continue
-        again = [Trial(fresh.with_orders(kept=False, left=True), one) for one in range(pairs)]
-        found = yield again
-        if all(isinstance(compare(answer.runs[0], found[one]), Match) for one in again):
-            runs, excluded = answer.repeats.runs, excluded_rate(pairs)
-            return Fix(
-                fix.diff(before, files),
-                (),
-                True,
-                runs + pairs,
-                f"{runs} runs of the changed script are bitwise identical (a rate above {excluded:.0%} is excluded), "
-                f"and so are {pairs} that start with the files of an earlier run",
-                excluded_rate=excluded,
-                texts=fix.changed_texts(case, before, files),
-            )
-    return None
+        runs, excluded = answer.repeats.runs, excluded_rate(pairs)
+        if way in removals:
+            assert way.edit is not None
+            return None, _by_hand(way.edit, runs + pairs)
+        return Fix(
+            fix.diff(before, files),
+            (),
+            True,
+            runs + pairs,
+            f"{runs} runs of the changed script are bitwise identical (a rate above {excluded:.0%} is excluded), "
+            f"and so are {pairs} that start with the files of an earlier run",
+            excluded_rate=excluded,
+            texts=fix.changed_texts(case, before, files),
+        ), ""
+    return None, ""
 
 
-def _ways(
-    case: Case, cause: Cause, left: Sequence[str], written: Sequence[str]
-) -> Iterator[fix.Way]:
+def _as_in_a_fresh_folder(
+    case: Case, version: str, pairs: int, compare: Comparing
+) -> Experiment[Answer | None]:
+    """Return the answer of runs of a version in fresh folders, if they match, and runs that start
+    with the files of the first of them match it; else None.
+    """
+    fresh = case.unpinned.with_orders(version=version, kept=True)
+    answer = yield from ask(fresh, pairs)
+    if answer.matches is not True:
+        return None
+    again = [Trial(fresh.with_orders(kept=False, left=True), one) for one in range(pairs)]
+    found = yield again
+    same = all(isinstance(compare(answer.runs[0], found[one]), Match) for one in again)
+    return answer if same else None
+
+
+def _ways(cause: Cause) -> Iterator[fix.Way]:
     yield from fix.library_ways(cause)
     for edit in base.script_sources()[cause.source].edits:
         yield fix.Way(edit, sites=cause.sites)
-    for lines in _removals(case.program.root, left, written):
-        yield fix.Way(Edit("insert", lines))
 
 
-def _removals(root: Path, left: Sequence[str], written: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _by_hand(edit: Edit, runs: int) -> str:
+    lines = "; ".join(line.format() for line in edit.lines)
+    return (
+        f"with `{lines}` at the start, {runs} runs match, in fresh folders and with the files of an earlier "
+        f"run. detaudit does not add it, because it deletes what earlier runs have left, and would do so "
+        f"wherever the file is imported"
+    )
+
+
+def _removals(case: Case, left: Sequence[str], written: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """Yield the lines that remove the one folder that these files are in, if nothing else was
     ``written`` there, or else one file, or all of them. Nothing if one of them existed before the
     audit: it may be the user's.
     """
-    folder = common_folder(left)
+    root, folder = case.program.root, common_folder(left)
     alone = all(name in left for name in written if Path(folder) in Path(name).parents)
     if folder and alone and not (root / folder).exists():
         yield "import shutil", f"shutil.rmtree({_quoted(folder)}, ignore_errors=True)"

@@ -9,19 +9,16 @@ from detaudit.commands.run import edits, seeds
 from detaudit.commands.run.edits import Splice, calls_at, source_of, span, splice
 from detaudit.commands.run.syntax import last_name, made_again, names_on, tree_of
 
-#: What takes the place of a function; ``{0}`` is its argument.
+#: What takes the place of a function; ``{0}`` is its argument. Tokens are made to be secret.
 ANSWERS = {
     "urandom": "{stream}.randbytes({0})",
     "getrandom": "{stream}.randbytes({0})",
-    "token_bytes": "{stream}.randbytes({0})",
-    "token_hex": "{stream}.randbytes({0}).hex()",
     "randbits": "{stream}.getrandbits({0})",
     "randbelow": "{stream}.randrange({0})",
     "choice": "{stream}.choice({0})",
     "uuid1": "uuid.UUID(int={stream}.getrandbits(128), version=4)",
     "uuid4": "uuid.UUID(int={stream}.getrandbits(128), version=4)",
 }
-DEFAULT_ARGUMENTS = {"token_bytes": "32", "token_hex": "32"}
 GENERATOR = "SystemRandom"
 
 
@@ -84,11 +81,10 @@ def _answers(
 
 def _answer(text: str, call: ast.Call, stream: str) -> str | None:
     """Return what answers a call; None if its arguments are not those that are known."""
-    name = last_name(call.func)
-    form = ANSWERS.get(name)
+    form = ANSWERS.get(last_name(call.func))
     if form is None or call.keywords or len(call.args) > 1:
         return None
-    given = source_of(text, call.args[0]) if call.args else DEFAULT_ARGUMENTS.get(name, "")
+    given = source_of(text, call.args[0]) if call.args else ""
     return None if "{0}" in form and not given else form.format(given, stream=stream)
 
 
