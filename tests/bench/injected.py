@@ -35,6 +35,11 @@ def found(one: dict[str, Any]) -> bool:
     return one["source"] in (one["found"] if one["planted"] else one["rests"])
 
 
+def shown(one: dict[str, Any]) -> bool:
+    """Whether the report shows a change with which runs match, but that the user must make."""
+    return not one["fixed"] and "detaudit does not add it" in one["no_fix_reason"]
+
+
 def invented(one: dict[str, Any]) -> list[str]:
     return [name for name in one["found"] if name != one["source"]]
 
@@ -60,7 +65,8 @@ def _totals(done: Sequence[dict[str, Any]]) -> list[str]:
         f"- recall: {len(hits)} of {len(done)} planted sources were found",
         f"- line: right for {lines} of the {len(causes)} causes found; "
         f"for {len(causes) - len(reported)} no line was reported",
-        f"- fix: verified for {sum(one['fixed'] for one in causes)} of {len(causes)}",
+        f"- fix: verified for {sum(one['fixed'] for one in causes)} of {len(causes)}; "
+        f"for {sum(map(shown, causes))} more, a line that deletes files was run and shown",
         f"- these results are those of {states} state{'s' if states > 1 else ''} of detaudit",
     ]
 

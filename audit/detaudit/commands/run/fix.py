@@ -382,7 +382,7 @@ def _tidy(case: Case, name: str, files: Files, before: Mapping[str, str | None])
 
 
 def _is_imported(root: Path, name: str) -> bool:
-    """Whether a Python file below the folder imports the file ``name``, as far as its text shows."""
+    """Whether a Python file below the folder imports the file ``name``, as its text shows."""
     imports_it = re.compile(rf"\b(from|import)\b[^\n]*\b{re.escape(Path(name).stem)}\b")
     for path in itertools.islice(root.rglob("*.py"), MOST_READ):
         if path != root / name and imports_it.search(text_of(path) or ""):
