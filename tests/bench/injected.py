@@ -37,7 +37,7 @@ def found(one: dict[str, Any]) -> bool:
 
 def shown(one: dict[str, Any]) -> bool:
     """Whether the report shows a change with which runs match, but that the user must make."""
-    return not one["fixed"] and "detaudit does not add it" in one["no_fix_reason"]
+    return not one["fixed"] and "detaudit does not add it" in one.get("no_fix_reason", "")
 
 
 def invented(one: dict[str, Any]) -> list[str]:
