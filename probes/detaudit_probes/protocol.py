@@ -417,8 +417,10 @@ class Measures(NamedTuple):
     last_step: Optional[float] = None  # and the last one
     saved: Tuple[str, ...] = ()  # files, in the order in which they were first saved
     results: Tuple[Tuple[str, str, float], ...] = ()  # (group, name, value): losses and metrics
-    # The number of the class that a trained classifier finds likeliest for each example of its test
+    # The number of the class that a classifier finds likeliest for each example of its test, or of
+    # the last call of ``predict``
     predicted: Tuple[int, ...] = ()
+    predicted_for: str = ""  # fingerprints of these examples, if a script has called it
     used: Tuple[str, ...] = ()  # ids of the sources that the program itself has used
     files: Files = Files()
     placebos: Tuple[str, ...] = ()  # ids of the placebos that the program has applied

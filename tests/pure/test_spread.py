@@ -232,6 +232,9 @@ def test_churn_is_the_share_of_examples_that_two_runs_classify_differently(fresh
     runs = [bench.answer(Trial(condition, draw)) for draw in range(3)]
     assert churn(runs) == pytest.approx(2 / 3 / 4)
     assert churn(runs[:1]) is None
+    others = iter(["a", "b"])
+    bench.measures = lambda trial: Measures(predicted=(0, 1), predicted_for=next(others))
+    assert churn([bench.answer(Trial(condition, draw)) for draw in (3, 4)]) is None
     examples_of = replace(examples.VARYING, churn=0.125)
     (line,) = [one for one in details(examples.document(examples_of)) if one.label == "Churn"]
     assert line.value.startswith("12.5%: the share of test examples")

@@ -108,6 +108,7 @@ class Recorder:
         self._results: Dict[Tuple[str, str], float] = {
             (group, name): value for group, name, value in before.results
         }
+        self._predicted, self._predicted_for = before.predicted, before.predicted_for
         self._lock = threading.Lock()
         # By path, and by whether it was fingerprinted on a card
         self._first: Dict[Tuple[str, bool], int] = {}
@@ -510,6 +511,14 @@ class Recorder:
         self._next_look = _clock() + LOOK_SECONDS
         return _exists(self._stop_file)
 
+    def classified(self, examples: List[Any], classes: Tuple[int, ...]) -> None:
+        """Keep the classes that a classifier finds likeliest for these examples, if they are known:
+        a dataset is not.
+        """
+        if examples:
+            marks = ["%016x" % one.fingerprint for one in self.trace.take_each(examples)]
+            self._predicted, self._predicted_for = classes, " ".join(marks)
+
     # Without training steps -----------------------------------------------------------------------
 
     def fitted(
@@ -585,6 +594,8 @@ class Recorder:
         self.trace.measure(
             saved=tuple(self._saved),
             results=tuple((group, name, value) for (group, name), value in self._results.items()),
+            predicted=self._predicted,
+            predicted_for=self._predicted_for,
             steps=self.steps,
             moved=self.moved,
             side_by_side=self._side_by_side,

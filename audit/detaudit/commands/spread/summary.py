@@ -64,12 +64,12 @@ def _rank(name: str) -> int:
 
 def churn(runs: Sequence[Finished]) -> float | None:
     """Return the share of examples of which two runs predict another class, on average over all
-    pairs of runs; None if the runs predict none.
+    pairs of runs; None if the runs predict none, or not for the same examples.
     """
-    predicted = [
-        run.trace.measures.predicted for run in runs if run.trace and run.trace.measures.predicted
-    ]
-    if len(predicted) < 2:
+    measures = [run.trace.measures for run in runs if run.trace and run.trace.measures.predicted]
+    predicted = [one.predicted for one in measures]
+    examples = {(one.predicted_for, len(one.predicted)) for one in measures}
+    if len(predicted) < 2 or len(examples) > 1:
         return None
     pairs = len(predicted) * (len(predicted) - 1)
     # Of each example: the ordered pairs of runs that predict one class

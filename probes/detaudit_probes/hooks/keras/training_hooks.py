@@ -6,6 +6,7 @@ Nothing is added to what a training computes.
 
 from typing import Any, Callable, List, Tuple
 
+from detaudit_probes.hooks.keras.classes import likeliest
 from detaudit_probes.hooks.keras.metrics import Metrics
 from detaudit_probes.hooks.values import array, is_plain, tensors_in
 
@@ -240,6 +241,10 @@ class TrainingHooks:
                 if self.recorder.recording and not self.recorder.inside_fit:
                     for name, found in tensors_in("predict", value):
                         self.recorder.once("forward", name, found)
+                    classes = likeliest(model, value)
+                    if classes:
+                        given = tensors_in("x", arguments[0] if arguments else named.get("x"))
+                        self.recorder.classified([one for _, one in given], classes)
                 return value
 
             return predict
