@@ -36,7 +36,9 @@ from tests.wire.conftest import STUB, condition, usable
 from tests.wire.test_sandbox import Audited
 
 TRIALS = 4
-RUNS_OF_IT = 15  # three pairs, and those that show that a second run prints something else
+#: Three pairs, those that show that a second run prints something else, and three with a line that
+#: deletes what the first one left.
+RUNS_OF_IT = 18
 
 
 @pytest.fixture(autouse=True)

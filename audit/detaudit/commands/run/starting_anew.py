@@ -45,13 +45,14 @@ def find_fix(
         if files is None:
             continue
         version = case.program.add_version(f"anew {number}", files)
-        answer = yield from _as_in_a_fresh_folder(case, version, pairs, compare)
+        asked = 1 if way in removals else pairs
+        answer = yield from _as_in_a_fresh_folder(case, version, asked, compare)
         if answer is None:
             continue
         runs, excluded = answer.repeats.runs, excluded_rate(pairs)
         if way in removals:
             assert way.edit is not None
-            return None, _by_hand(way.edit, runs + pairs)
+            return None, _by_hand(way.edit, runs + asked)
         return Fix(
             fix.diff(before, files),
             (),
