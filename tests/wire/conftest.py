@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from detaudit.commands.run import session
+from detaudit.commands.spread import programs
 from detaudit.core.condition import Condition, Trial
 from detaudit.core.experiment import Asking, Finished
 from detaudit.execution.host import Interpreter
 from detaudit.execution.limits import Limits
+from detaudit.execution.program.process import Pace
 from detaudit.execution.runner import Runner
 from detaudit.execution.sandbox import choice
 from detaudit.execution.sandbox.view import KINDS, OVERLAY
@@ -34,6 +37,13 @@ def ask(wanted: list[Trial]):
     """An experiment that asks once, and finds what became of each trial."""
     found = yield wanted
     return [found[trial] for trial in wanted]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs start without a pause: no program here takes a seed from the clock."""
+    for commands in (session, programs):
+        monkeypatch.setattr(commands, "Pace", lambda: Pace(0.0))
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ import textwrap
 import threading
 
 import pytest
-from detaudit.commands.spread import programs
 from detaudit.commands.spread.conclusion import conclude
 from detaudit.commands.spread.options import Options
 from detaudit.commands.spread.seeding import STEP
 from detaudit.commands.spread.session import run
 from detaudit.core.events import TrialEnded
 from detaudit.errors import UsageError
-from detaudit.execution.program import process, program
+from detaudit.execution.program import program
 
 SCRIPT = """
     import json, os, random, sys
@@ -32,9 +31,8 @@ SCRIPT = """
 
 
 @pytest.fixture
-def spread(tmp_path, monkeypatch):
-    """Run a script with these options, all at once; what was found."""
-    monkeypatch.setattr(programs, "Pace", lambda: process.Pace(0.0))
+def spread(tmp_path):
+    """Run a script with these options; what was found."""
 
     def several(
         text=SCRIPT, resume=None, emit=lambda event: None, arguments=(), against=None, **options
