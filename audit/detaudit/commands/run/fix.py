@@ -215,7 +215,8 @@ def _other_length(case: Case, ways: Sequence[Way], fixed: Finished) -> Experimen
     """
     if not any(way.edit is not None and way.edit.kind == "rounds" for way in ways):
         return ""
-    trial = Trial(case.unpinned, 0)
+    # Not recorded, as the run whose rounds were counted: recording makes small steps slower
+    trial = Trial(case.unpinned.with_orders(record=False), 0)
     found = yield [trial]
     before, after = _steps(found[trial]), _steps(fixed)
     if 0 < before <= MOST_STEPS_RATIO * after and after <= MOST_STEPS_RATIO * before:
