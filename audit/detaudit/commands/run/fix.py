@@ -42,7 +42,9 @@ SEVERAL_PROCESSES = (
 BOM = "\N{BYTE ORDER MARK}"
 FILE_SEEDS = 1000  # between the seeds for the generators of two files
 ONE_FILE = ("numbers",)  # edits that name something which two files would have to share
-MOST_STEPS_RATIO = 2  # between the program and its fix, either way, if a number of rounds ends it
+#: Between a recorded run of the program and its fix, either way, if a number of rounds ends it. The
+#: rounds are those of a run that is not recorded, and recording makes small steps slower.
+MOST_STEPS_RATIO = 5
 
 Files = Mapping[str, str]
 Fixing = Generator[Sequence[Trial], dict[Trial, Finished], tuple[Fix | None, str]]
@@ -215,8 +217,7 @@ def _other_length(case: Case, ways: Sequence[Way], fixed: Finished) -> Experimen
     """
     if not any(way.edit is not None and way.edit.kind == "rounds" for way in ways):
         return ""
-    # Not recorded, as the run whose rounds were counted: recording makes small steps slower
-    trial = Trial(case.unpinned.with_orders(record=False), 0)
+    trial = Trial(case.unpinned, 0)
     found = yield [trial]
     before, after = _steps(found[trial]), _steps(fixed)
     if 0 < before <= MOST_STEPS_RATIO * after and after <= MOST_STEPS_RATIO * before:
