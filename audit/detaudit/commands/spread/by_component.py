@@ -3,7 +3,7 @@ new seed in every run, and the others keep theirs.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from detaudit_probes.protocol import own_setting
@@ -19,12 +19,27 @@ from detaudit.registry import base
 EVERY_SEED, PARALLEL, ONE_BIT = "every seed", "parallel arithmetic", "one bit"
 
 
+RECORDED = 3  # runs of a row whose steps are recorded, to see when they first differ
+
+
 @dataclass(frozen=True)
 class _Free:
     """The trials of a row, in which only this is free."""
 
     name: str
     trials: tuple[Trial, ...]
+
+    @classmethod
+    def of(cls, name: str, conditions: Iterable[Condition], draws: Iterable[int]) -> "_Free":
+        """Return the row with a trial for each condition and draw. The first ones are recorded, the
+        others only end on something.
+        """
+        trials = [Trial(*one) for one in zip(conditions, draws, strict=False)]
+        unrecorded = (
+            replace(one, condition=one.condition.with_orders(record=False))
+            for one in trials[RECORDED:]
+        )
+        return cls(name, (*trials[:RECORDED], *unrecorded))
 
 
 def rows(condition: Condition, runs: int, read: Results) -> Experiment[tuple[Row, ...]]:
@@ -45,7 +60,7 @@ def rows(condition: Condition, runs: int, read: Results) -> Experiment[tuple[Row
 
 def _nothing(condition: Condition, runs: int) -> _Free:
     pinned = _seeded(condition, 0, ())
-    return _Free(NOTHING, tuple(Trial(pinned, draw) for draw in range(runs)))
+    return _Free.of(NOTHING, itertools.repeat(pinned), range(runs))
 
 
 def _free(condition: Condition, runs: int) -> Iterator[_Free]:
@@ -60,18 +75,17 @@ def _free(condition: Condition, runs: int) -> Iterator[_Free]:
     sources = base.family(PARALLEL, condition.backend)
     parallel = condition.without(sources, base.known_pins(condition.backend))
     fixed = _seeded(parallel, 0, ())
-    yield _Free(PARALLEL, tuple(Trial(fixed, draw) for draw in range(runs)))
+    yield _Free.of(PARALLEL, itertools.repeat(fixed), range(runs))
     first = _seeded(condition, 0, ())
     flipped = (first.with_orders(flipped=place) for place in range(runs - 1))
-    yield _Free(ONE_BIT, tuple(Trial(one, 0) for one in (first, *flipped)))
-    yield _Free(
-        EVERYTHING,
-        tuple(Trial(_seeded(parallel, place, every), place) for place in range(runs)),
-    )
+    yield _Free.of(ONE_BIT, (first, *flipped), itertools.repeat(0))
+    seeded = (_seeded(parallel, place, every) for place in range(runs))
+    yield _Free.of(EVERYTHING, seeded, range(runs))
 
 
 def _with_seeds(name: str, condition: Condition, runs: int, free: Sequence[str]) -> _Free:
-    return _Free(name, tuple(Trial(_seeded(condition, place, free), 0) for place in range(runs)))
+    seeded = (_seeded(condition, place, free) for place in range(runs))
+    return _Free.of(name, seeded, itertools.repeat(0))
 
 
 def _seeded(condition: Condition, place: int, free: Sequence[str]) -> Condition:

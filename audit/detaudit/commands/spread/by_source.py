@@ -170,7 +170,9 @@ def _row(free: _Free, wanted: int, runs: Sequence[Finished], read: Results) -> R
 def row_of(free: str, wanted: int, runs: Sequence[Finished], read: Results) -> Row:
     """Return what the runs showed in which only these sources are free."""
     completed = [run for run in runs if run.outcome.completed and run.trace is not None]
-    compared = [compare_finished(completed[0], other, IGNORED) for other in completed[1:]]
+    # A run that is not recorded has no steps to compare
+    alike = [one for one in completed if _is_recorded(one) == _is_recorded(completed[0])]
+    compared = [compare_finished(alike[0], other, IGNORED) for other in alike[1:]]
     differing = [one for one in compared if isinstance(one, Divergence)]
     return Row(
         free,
@@ -181,3 +183,7 @@ def row_of(free: str, wanted: int, runs: Sequence[Finished], read: Results) -> R
         metrics=metrics_of(completed, 1, read),
         churn=churn(completed),
     )
+
+
+def _is_recorded(run: Finished) -> bool:
+    return run.trial.condition.orders.record
