@@ -231,6 +231,7 @@ class Orders(NamedTuple):
     # recording
     record: bool = True  # false: only initial and final weights, as in an unrecorded run
     every: int = 1  # record every N-th step
+    record_steps: Optional[int] = None  # of our own models: the first steps only; None: all
     evaluate: bool = False  # whether the trained model is evaluated at the end
     # The initial weight whose last bit is flipped, counted over all weights from 0
     flipped: Optional[int] = None

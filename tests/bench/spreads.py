@@ -110,9 +110,9 @@ HEAD = """<!-- written by tests/bench/spreads.py from docs/reports/spread/ -->
 # How far our own models are apart, by component
 
 `detaudit spread --by-source --model tutorial` and `--model classifier`, on three backends: in each row, only this is
-free. The first model is the network of the 2017 tutorial (ten hidden units, nine points, a thousand epochs), the second
-a small convolutional network that tells four kinds of 8 x 8 images apart, with dropout and augmentation, tested on 200
-images. `published as` is what [Zhuang et al.](https://arxiv.org/abs/2106.11872) and
+free. The first model is the network of the 2017 tutorial (ten hidden units, nine points, here a hundred of its thousand
+epochs), the second a small convolutional network that tells four kinds of 8 x 8 images apart, with dropout and
+augmentation, tested on 200 images. `published as` is what [Zhuang et al.](https://arxiv.org/abs/2106.11872) and
 [Summers and Dinneen](https://arxiv.org/abs/2103.04514) call such a row. Their networks are larger and ran on GPUs: what
 can be compared is which rows differ at all, and which is larger than which, not the numbers.
 """

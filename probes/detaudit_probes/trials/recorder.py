@@ -7,7 +7,7 @@ unrecorded one.
 """
 
 import time
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from detaudit_probes.backends import generators, keras3
 from detaudit_probes.recording import fingerprint
@@ -21,12 +21,19 @@ class Recorder:
     """Writes the observations of one trial to its trace.
 
     If ``recorded`` is false, it records the minimum only: initial and final weights, and the time
-    of each step. ``pinpoint`` is the step that is replayed; nothing is recorded while the recorder
-    is ``paused`` for that.
+    of each step; after ``most_steps`` likewise. ``pinpoint`` is the step that is replayed; nothing
+    is recorded while the recorder is ``paused`` for that.
     """
 
-    def __init__(self, trace: TraceWriter, backend: Any, recorded: bool = True) -> None:
+    def __init__(
+        self,
+        trace: TraceWriter,
+        backend: Any,
+        recorded: bool = True,
+        most_steps: Optional[int] = None,
+    ) -> None:
         self.trace, self.backend, self.recorded = trace, backend, recorded
+        self._most_steps = most_steps
         self.fits = 0
         self.steps = 0
         self.epochs = 0
@@ -39,6 +46,10 @@ class Recorder:
     @property
     def recording(self) -> bool:
         return self.recorded and not self.paused
+
+    def records_next(self) -> bool:
+        """Whether the step that follows those so far is recorded."""
+        return self.recorded and (self._most_steps is None or self.steps < self._most_steps)
 
     def alive(self) -> List[Any]:
         """Return every variable of the trained models: a replayed step restores them."""
@@ -145,7 +156,7 @@ def _callback(recorder: Recorder, model: Any, phase: str) -> Any:
 
         def on_train_batch_end(self, batch, logs=None):
             recorder.step_seconds.append(_clock() - self.began)
-            if recorder.recorded:
+            if recorder.records_next():
                 returned = _returned(model, logs or {})
                 if self.taken:
                     _replay(

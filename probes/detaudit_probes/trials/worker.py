@@ -69,7 +69,8 @@ def _train(request: protocol.Request, folder: str, writer: trace.TraceWriter) ->
     if trial.orders.placebo is not None:
         placebos.apply(trial.orders.placebo, trial)
     writer.note("facts", facts.of_environment(backend))
-    recording = recorder.Recorder(writer, backend, recorded=trial.orders.record)
+    orders = trial.orders
+    recording = recorder.Recorder(writer, backend, orders.record, orders.record_steps)
     if trial.orders.pinpoint is not None:
         recording.pinpoint = step.Pinpoint(recording, trial.orders.pinpoint, request.fingerprint)
         recording.pinpoint.on(request.backend)

@@ -19,7 +19,9 @@ from detaudit.registry import base
 EVERY_SEED, PARALLEL, ONE_BIT = "every seed", "parallel arithmetic", "one bit"
 
 
-RECORDED = 3  # runs of a row whose steps are recorded, to see when they first differ
+#: Of how many runs of a row, and how many of their steps are recorded, to see when they first
+#: differ: recording makes small steps several times slower.
+RECORDED, RECORDED_STEPS = 3, 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def rows(condition: Condition, runs: int, read: Results) -> Experiment[tuple[Row
     """Return a row for nothing free, for each component of the condition's model, for all of them,
     for parallel arithmetic, for one flipped bit, and for everything free.
     """
+    condition = condition.with_orders(record_steps=RECORDED_STEPS)
     wanted = [_nothing(condition, runs), *_free(condition, runs)]
     found = yield list(dict.fromkeys(trial for one in wanted for trial in one.trials))
     made = [
