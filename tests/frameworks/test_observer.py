@@ -62,9 +62,5 @@ def test_a_recorded_training_ends_on_the_bits_of_an_unrecorded_one(trained, mode
 @pytest.mark.parametrize("trained", ["compiled"], indirect=True)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_stage_is_observed(trained, model):
-    observed = {
-        stage
-        for table in trained[model, True].trace.tables
-        for stage, _ in table.columns
-    }
+    observed = {stage for table in trained[model, True].trace.tables for stage, _ in table.columns}
     assert observed == {"rng", "data", "init", "forward", "loss", "gradient", "update", "metric"}

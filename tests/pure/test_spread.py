@@ -86,6 +86,10 @@ def test_results_that_are_no_numbers_are_not_called_equal(values, verdict, said)
         (1234.5, 40.0, "1234"),
         (0.5, 0.0, "0.5"),
         (1.5e-7, 3e-20, "1.5e-07"),
+        (1.83e-9, 2.3e-9, "1.8e-09"),
+        (3.2123456e-7, 1e-9, "3.212e-07"),
+        (0.0, 1e-9, "0"),
+        (0.0, 0.012, "0.000"),
     ],
 )
 def test_a_value_has_the_digits_that_its_spread_leaves(value, spread, shown):

@@ -23,6 +23,7 @@ from detaudit.report.schema import v1
 # How runs are given their seeds (schema ``Seeding``)
 CALLS, VARIABLE = "calls", "variable"
 MOST_CALLS = 6
+SMALL = 1e-4  # a value below is written with an exponent
 CHURN = "the share of test examples of which two runs predict another class, on average"
 Seeded = v1.SpreadReport | v1.Against
 
@@ -344,13 +345,24 @@ def _interval(interval: v1.Interval | None, spread: float) -> str:
     return f"{rounded(interval.low, spread)} to {rounded(interval.high, spread)}"
 
 
+def _exponent(value: float) -> int:
+    """Return the power of ten of a value's first digit."""
+    return int(f"{value:.0e}".partition("e")[2])
+
+
 def rounded(value: float | None, spread: float) -> str:
     """Return a value with the digits that a standard deviation leaves, and one more."""
     if value is None:
         return ""
     if not spread:
         return f"{value:.6g}"
-    digits = max(0, 1 - int(f"{spread:.0e}".partition("e")[2]))
+    exponent = _exponent(spread)
+    if not value and spread < SMALL:
+        return "0"
+    if value and abs(value) < SMALL:
+        digits = max(1, _exponent(value) - exponent + 1)
+        return f"{value:.{digits}e}" if digits < 6 else f"{value:.6g}"
+    digits = max(0, 1 - exponent)
     return f"{value:.{digits}f}" if digits < 12 else f"{value:.6g}"
 
 
