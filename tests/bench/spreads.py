@@ -109,7 +109,7 @@ def _environment(report: dict[str, Any]) -> str:
 HEAD = """<!-- written by tests/bench/spreads.py from docs/reports/spread/ -->
 # How far our own models are apart, by component
 
-`detaudit spread --by-source --model tutorial` and `--model classifier`, on three backends: in each row, only this is
+`detaudit spread --by-source --model tutorial` and `--model classifier`, by backend: in each row, only this is
 free. The first model is the network of the 2017 tutorial (ten hidden units, nine points, here a hundred of its thousand
 epochs), the second a small convolutional network that tells four kinds of 8 x 8 images apart, with dropout and
 augmentation, tested on 200 images. `published as` is what [Zhuang et al.](https://arxiv.org/abs/2106.11872) and
