@@ -61,7 +61,7 @@ def in_rounds(
     checks = list(_checks(tree, calls, draws, parents))
     if len(checks) != 1 or checks[0].rounds < 2:
         return None
-    changed = _limited(text, tree, checks[0], parents)
+    changed = _limited(text, checks[0], parents)
     if changed is None or parsed(changed) is None:
         return None
     names = names_on(tree, [checks[0].node.lineno])
@@ -97,9 +97,7 @@ def _kept_in_names(times: Mapping[ast.Call, int], parents: Parents) -> dict[str,
     """Return the names that are given a value which the clock is part of."""
     found = {}
     for call in times:
-        node: ast.AST = call
-        while isinstance(node, ast.expr):
-            node = parents[node]
+        node = enclosing(call, parents, ast.stmt)
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             time = _time_in(node.value, times, {})
             if time is not None:
@@ -168,7 +166,7 @@ def _scope(node: ast.AST, parents: Parents) -> ast.AST:
 # The limit ----------------------------------------------------------------------------------------
 
 
-def _limited(text: str, tree: ast.Module, check: _Check, parents: Parents) -> str | None:
+def _limited(text: str, check: _Check, parents: Parents) -> str | None:
     node, statement = check.node, parents[check.node]
     if isinstance(statement, ast.BoolOp):
         statement = parents[statement]
@@ -190,7 +188,7 @@ def _limited(text: str, tree: ast.Module, check: _Check, parents: Parents) -> st
     counter = _counter(loop, statement, parents)
     if counter:
         return splice(text, [Splice(*span(text, node), f"{counter} {sign} {check.rounds - 1}")])
-    return _counted(text, tree, check, statement, parents)
+    return _counted(text, check, statement, parents)
 
 
 def _counter(loop: ast.AST, statement: ast.AST, parents: Parents) -> str:
@@ -210,9 +208,7 @@ def _counter(loop: ast.AST, statement: ast.AST, parents: Parents) -> str:
             return ""
 
 
-def _counted(
-    text: str, tree: ast.Module, check: _Check, statement: ast.AST, parents: Parents
-) -> str | None:
+def _counted(text: str, check: _Check, statement: ast.AST, parents: Parents) -> str | None:
     """Return ``text`` with a variable that counts how often the check is made: it begins where the
     limit is set, or else before the outermost loop.
     """

@@ -16,7 +16,7 @@ from detaudit_probes.declare import Edit
 
 from detaudit.commands.run import imports
 from detaudit.commands.run.lines import lines_of, with_lines
-from detaudit.commands.run.syntax import last_name
+from detaudit.commands.run.syntax import last_name, tree_of
 
 
 class Span(NamedTuple):
@@ -48,9 +48,8 @@ def apply(
     """Return ``text`` with one edit. An edit that changes calls is applied at the 1-based
     ``lines``, which were observed to draw; for ``early``, see :func:`insert`.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree = tree_of(text)
+    if tree is None:
         return None
     if edit.kind == "insert":
         return insert(text, [line.format(seed=seed) for line in edit.lines], edit.after, early)
@@ -411,9 +410,8 @@ def hash_ordered(text: str, unknown: bool = True) -> list[ast.expr]:
     iterations over a name that may be a set (``unknown``). They are only candidates: an experiment
     decides whether they matter.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree = tree_of(text)
+    if tree is None:
         return []
     names = _names_of_sets(tree)
     iterated = list(_iterated(tree))

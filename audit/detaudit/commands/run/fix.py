@@ -64,6 +64,11 @@ class Way:
     sites: tuple[Site, ...] = ()
     seeds_workers: bool = False
 
+    @property
+    def kind(self) -> str:
+        """The kind of its edit; empty if it is none."""
+        return self.edit.kind if self.edit is not None else ""
+
     def draws(self, file: str) -> dict[int, int]:
         """Return how often each line of a file drew."""
         found: dict[int, int] = {}
@@ -200,7 +205,7 @@ def _second_run_fails(case: Case, ways: Sequence[Way], fixed: Condition) -> Expe
     """Return what is wrong with a second run of the changed script, which finds the files of a
     first one, if ids repeat; an empty text if it completes.
     """
-    if not any(way.edit is not None and way.edit.kind == "stream" for way in ways):
+    if not any(way.kind == "stream" for way in ways):
         return ""
     first = Trial(fixed.with_orders(kept=True), 0)
     second = Trial(fixed.with_orders(left=True), 0)
@@ -215,7 +220,7 @@ def _other_length(case: Case, ways: Sequence[Way], fixed: Finished) -> Experimen
     """Return what is wrong with the number of steps of the changed script, if a number of rounds
     ends it; an empty text if it trains about as long as the program.
     """
-    if not any(way.edit is not None and way.edit.kind == "rounds" for way in ways):
+    if not any(way.kind == "rounds" for way in ways):
         return ""
     trial = Trial(case.unpinned, 0)
     found = yield [trial]
@@ -349,14 +354,13 @@ def applied(
             changed.append(name)
             if _is_insertion(way):
                 break
-        alone = way.edit is not None and way.edit.kind in ONE_FILE
-        if not changed or (alone and len(changed) > 1):
+        if not changed or (way.kind in ONE_FILE and len(changed) > 1):
             return None
     return {name: _tidy(case, name, files, before) for name in files}
 
 
 def _is_insertion(way: Way) -> bool:
-    return way.edit is not None and way.edit.kind == "insert"
+    return way.kind == "insert"
 
 
 def _read(case: Case, name: str, before: dict[str, str | None]) -> str | None:
@@ -376,11 +380,11 @@ def _tidy(case: Case, name: str, files: Files, before: Mapping[str, str | None])
     """Return a changed file without the imports that it no longer uses; if another file imports it,
     that one may use them.
     """
-    if _is_imported(case.program.root, name):
-        return files[name]
     old, new = (text.removeprefix(BOM) for text in (before[name] or "", files[name]))
-    start = files[name].removesuffix(new)
-    return start + imports.without_unused(old, new, _around(case, name, files))
+    tidy = imports.without_unused(old, new, _around(case, name, files))
+    if tidy == new or _is_imported(case.program.root, name):
+        return files[name]
+    return files[name].removesuffix(new) + tidy
 
 
 def _is_imported(root: Path, name: str) -> bool:
@@ -429,7 +433,7 @@ def _calls_of_libraries(
 
 def _names(case: Case, way: Way) -> list[str]:
     """Return the files, or the cells, that a way may change."""
-    if way.sites and (way.edit is None or way.edit.kind != "insert"):
+    if way.sites and not _is_insertion(way):
         return list(dict.fromkeys(site.file for site in way.sites))
     main = main_file(case)
     return names_of(main, case.program.root) if main else []
@@ -440,7 +444,7 @@ def _would_repeat(case: Case, way: Way) -> bool:
     of them would draw the same numbers. A seed at the top either does not reach workers, or gives
     them equal numbers.
     """
-    if way.edit is not None and way.edit.kind == "insert":
+    if way.edit is not None and _is_insertion(way):
         unseen = case.has_workers and not way.sites
         in_workers = unseen or any(site.in_worker for site in way.sites)
         return in_workers and not way.seeds_workers and "{seed}" in "".join(way.edit.lines)

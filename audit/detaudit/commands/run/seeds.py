@@ -62,9 +62,8 @@ def _names_without_seed(text: str, calls: Sequence[str], lines: Sequence[int]) -
     """Return the names of those calls on these lines that are given nothing; all names if there are
     none.
     """
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    tree = tree_of(text)
+    if tree is None:
         return calls
     bare = [one for one in calls_at(tree, calls, lines) if not one.args and not one.keywords]
     return [ast.unparse(one.func) for one in bare] or calls

@@ -54,7 +54,7 @@ def rows(
     pinned = yield from _all_pinned(as_it_is, [pin for pin in pins if pin in used], known)
     control = _Free(NOTHING, _pinned(as_it_is, pinned, known))
     found.update((yield control.trials(runs)))
-    nothing = _row(control, runs, [found[trial] for trial in control.trials(runs)], read)
+    nothing = row_of(NOTHING, runs, [found[trial] for trial in control.trials(runs)], read)
     if nothing.identical < runs:
         return (nothing,)
     free = [_free(as_it_is, pin, pinned, known) for pin in pinned]
@@ -71,7 +71,9 @@ def rows(
     return (
         nothing,
         *(
-            judged(_row(one, wanted[one.sources], _runs(one, wanted, found), read), nothing)
+            judged(
+                row_of(one.sources, wanted[one.sources], _runs(one, wanted, found), read), nothing
+            )
             for one in (*free, as_ever)
         ),
     )
@@ -161,10 +163,6 @@ def _in_script(pin: str) -> InScript:
 def _alike(runs: Sequence[Finished], read: Results) -> bool:
     completed = [run for run in runs if run.outcome.completed]
     return len(completed) == len(runs) == identical(completed, read)
-
-
-def _row(free: _Free, wanted: int, runs: Sequence[Finished], read: Results) -> Row:
-    return row_of(free.sources, wanted, runs, read)
 
 
 def row_of(free: str, wanted: int, runs: Sequence[Finished], read: Results) -> Row:
